@@ -23,28 +23,49 @@ Result = TypeVar("Result")
 
 PATIENCE_S = 60.0  # how long bulk work waits for PostgreSQL or Chroma to restart
 _AGAIN_S = 0.5
-_patience_s: ContextVar[float] = ContextVar("patience_s", default=0.0)
+
+
+@dataclass(slots=True)
+class _Patience:
+    """How long each call of a block waits; after one has waited in vain, the others do not wait."""
+
+    seconds: float
+    exhausted: bool = False
+
+
+_patience: ContextVar[_Patience | None] = ContextVar("patience", default=None)
 
 
 @contextmanager
 def patient(seconds: float = PATIENCE_S) -> Iterator[None]:
-    """Let calls in a block wait this long for a server that does not answer; other calls fail immediately."""
-    before = _patience_s.set(seconds)
+    """Let calls in a block wait this long for a server that does not answer; other calls fail immediately.
+
+    After a call has waited in vain, further ones are made once each until one succeeds: otherwise a job whose server is
+    away would wait again for each step of its end.
+    """
+    before = _patience.set(_Patience(seconds))
     try:
         yield
     finally:
-        _patience_s.reset(before)
+        _patience.reset(before)
 
 
 async def outwait(call: Callable[[], Awaitable[Result]], *, away: Callable[[Exception], bool]) -> Result:
     """Return the result of a repeatable call; in a `patient` block, repeat it while a server is `away`."""
-    until_s = time.monotonic() + _patience_s.get()
+    patience = _patience.get() or _Patience(0.0)
+    until_s = time.monotonic() + (0.0 if patience.exhausted else patience.seconds)
     while True:
         try:
-            return await call()
+            result = await call()
         except Exception as error:
-            if not away(error) or time.monotonic() >= until_s:
+            if not away(error):
                 raise
+            if time.monotonic() >= until_s:
+                patience.exhausted = True
+                raise
+        else:
+            patience.exhausted = False
+            return result
         await asyncio.sleep(_AGAIN_S)
 
 

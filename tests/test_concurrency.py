@@ -5,7 +5,8 @@ import contextlib
 
 import pytest
 
-from animerag.concurrency import Slots, fan_out, prefetched
+from animerag import concurrency
+from animerag.concurrency import Slots, fan_out, outwait, patient, prefetched
 
 
 async def test_one_failed_item_does_not_stop_the_others():
@@ -198,3 +199,32 @@ async def test_an_iterator_that_fails_ends_what_prefetches_from_it_with_the_erro
     assert await anext(numbers) == 1
     with pytest.raises(ValueError, match="two"):
         await anext(numbers)
+
+
+async def test_a_server_that_stays_away_is_waited_for_once(monkeypatch):
+    monkeypatch.setattr(concurrency, "_AGAIN_S", 0.01)
+    tries, answers = [], False
+
+    async def call():
+        tries[-1] += 1
+        if not answers:
+            raise ConnectionError
+
+    async def away():
+        tries.append(0)
+        with pytest.raises(ConnectionError):
+            await outwait(call, away=lambda error: isinstance(error, ConnectionError))
+
+    with patient(0.05):
+        await away()
+        await away()
+        await asyncio.create_task(away())
+        assert tries[0] > 1
+        assert tries[1:] == [1, 1]
+        answers = True
+        await outwait(call, away=bool)
+        answers = False
+        await away()
+        assert tries[-1] > 1
+    await away()
+    assert tries[-1] == 1

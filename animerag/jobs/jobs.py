@@ -217,13 +217,22 @@ class Jobs:
         before: Job | None,
         after: Callable[[Job], Awaitable[None]] | None,
     ) -> None:
+        with patient():
+            await self._run_to_its_end(job, work, before, after)
+
+    async def _run_to_its_end(
+        self,
+        job: Job,
+        work: Callable[[Control], Awaitable[object]],
+        before: Job | None,
+        after: Callable[[Job], Awaitable[None]] | None,
+    ) -> None:
         try:
             if before is not None:
                 job.control.progress = Progress(stage=f"Waiting until this ends: {before.title}")
                 await self._end_of(before, job)
             self._on_start()
-            with patient():
-                job.report = await work(job.control)
+            job.report = await work(job.control)
             state: JobState = "cancelled" if job.control.stopping else "done"
         except asyncio.CancelledError:
             state = "cancelled"
@@ -250,8 +259,7 @@ class Jobs:
     async def _journal_end(self, job: Job, state: JobState) -> None:
         report = _journalled(job.report)
         try:
-            with patient():
-                await self._journal(job, state, report)
+            await self._journal(job, state, report)
         except AnimeRAGError:
             log.exception("the end of job %s could not be journalled", job.kind)
 
