@@ -260,8 +260,8 @@ class Jobs:
         report = _journalled(job.report)
         try:
             await self._journal(job, state, report)
-        except AnimeRAGError:
-            log.exception("the end of job %s could not be journalled", job.kind)
+        except AnimeRAGError as error:
+            log.warning("the end of a %s job could not be journalled: %s", job.kind, error)
 
     async def _journal(self, job: Job, state: JobState, report: Mapping[str, object] | None) -> None:
         if state == "cancelled" and job.id in self._cut_off:
