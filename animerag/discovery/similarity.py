@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
@@ -59,7 +60,8 @@ def similar(plan: Plan, collection: Collection, filters: Filters = Filters()) ->
     order = sorted(allowed, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
     # A franchise is represented by its first show, unless that show does not match the wish.
     starts = ((one, beginning(one, collection)) for one in one_of_each(order, collection))
-    ids = tuple(start if suits(collection.show(start)) else one for one, start in starts)[: plan.limit or PICKS]
+    picks = (start if suits(collection.show(start)) else one for one, start in starts)
+    ids = tuple(islice(picks, plan.limit or PICKS))  # reads no more franchises of a large catalogue than needed
     names = listed([collection.name(show) for show in bases], japanese=collection.japanese)
     wishes = listed(list(plan.relative))
     labels = tuple(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition))
