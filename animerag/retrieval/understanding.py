@@ -121,8 +121,8 @@ def understand(
     question, matches, corrected = _rewritten(question, matches, catalogue)
     collection = catalogue.collection(japanese=is_japanese(question))
     named_shows = table.shows_of([match.id for match in matches])  # together, because each read takes milliseconds
-    meeting = {show.id for show in named_shows if not filters or table.meets(show, filters)}
-    matches = _meant(question, [match for match in matches if match.id in meeting], catalogue)
+    suitable = {show.id for show in named_shows if not filters or table.meets(show, filters)}
+    matches = _meant(question, [match for match in matches if match.id in suitable], catalogue)
     examples = Examples(likely or {})
     plan, leaned = in_conversation(question, matches, catalogue, history, examples)
     plan = searchable(titled(resolved(without(plan, ignore), collection), question, catalogue))
