@@ -193,16 +193,19 @@ def _ordered(plan: Plan, ids: Sequence[str], table: FieldIndex) -> tuple[Sort, l
     if order is None:
         raise ValueError("a plan without an order cannot be ordered")
     if order.field == "underrated":
-        # Underrated shows are rated by fewer people than the median.
+        # Underrated shows are rated by fewer people than the median, overrated ones by more.
         known = [
             (show.votes, show.id, show.rating or 0) for show in table.projected(ids, ("votes", "rating")) if show.votes
         ]
         if not known:
             return Sort(field="votes"), []
         middle = sorted(votes for votes, _, _ in known)[len(known) // 2]
-        few = [show_id for votes, show_id, rating in known if votes <= middle and rating >= _UNDERRATED_FROM]
-        sort = Sort(field="rating")
-        return sort, table.ordered(few or ids, sort)
+        if order.descending:
+            chosen = [show_id for votes, show_id, rating in known if votes <= middle and rating >= _UNDERRATED_FROM]
+        else:
+            chosen = [show_id for votes, show_id, rating in known if votes >= middle and rating]
+        sort = Sort(field="rating", descending=order.descending)
+        return sort, table.ordered(chosen or ids, sort)
     sort = Sort(field=order.field, descending=order.descending)
     return sort, table.ordered(ids, sort)
 

@@ -31,6 +31,8 @@ _PAIRS = tuple(
 _COMPARES = re.compile(
     r"\b(?:longer|shorter|older|newer|better|worse|first|higher|lower|more|fewer|earlier|later|vs|versus|compare)\b"
 )
+# What can only be a title here may be an ordinary word ("have I seen Another").
+_OWN_SHOW = rf"\b(?:did|have) i (?:already |ever )?(?:rated?|scored?|give|given|finish(?:ed)?|completed?|drop|dropped|start|started|see|seen|watched)\s+{_TITLE}(?= yet\b| already\b| before\b|{_END})"
 # Phrases that a title follows or is part of; a second title is in the group `b`.
 _FRAMES = (
     *_PAIRS,
@@ -56,6 +58,7 @@ _FRAMES = (
             rf"^(?:what(?:.?s| is| was)?|how(?:.?s| is| was)) {_TITLE} (?:rated|scored){_END}",
             rf"\b(?:name|names|titles?|year|type|format|votes|length|status|source|(?:release|air) date) (?:of|for)\s+{_TITLE}{_END}",
             rf"\b(?:stream|watch|buy|find)\s+(?!(?:right |just )?now\b|to(?:day|night|morrow|gether)\b|next\b|first\b|with\b|this\b|it\b|before\b|alone\b|in\b|on\b|at\b){_TITLE}(?= online\b| in\b| on\b|{_END})",
+            _OWN_SHOW,
             rf"\bhow many (?:episodes|eps) (?:does|do|did|has|are in|in)\s+{_TITLE}(?= have\b|{_END})",
             rf"\b(?:who|what|which) (?:directed|made|wrote|animated|composed|produced|studio made|studio animated)\s+{_TITLE}{_END}",
             rf"\b(?:voices?|voiced|plays?)\b.*?\b(?:in|from)\s+{_TITLE}{_END}",
@@ -117,12 +120,14 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
     # "Is Another scary": a capital after the verb makes an ordinary word a name.
     after_verb = _AFTER_VERB.match(question)
     capitals = [after_verb.span("a")] if after_verb else []
+    own_show = re.search(_OWN_SHOW, text)
+    certain = own_show.span("a") if own_show else None
     for start, end in (*expected(text), *capitals):
         if any(start < name.end and name.start < end for name in placed):
             continue
         phrase = question[start:end]
         ordinary = all(word in carrying() for word in re.findall(r"[\w'’]+", phrase.lower()))
-        if ordinary and (phrase.islower() or phrase.lower() in _PRONOUNS):
+        if ordinary and (start, end) != certain and (phrase.islower() or phrase.lower() in _PRONOUNS):
             continue
         # "AoT vs Demon Slayer rating": the words after a title are not part of it.
         for _ in range(_BEHIND):

@@ -34,6 +34,7 @@ _OWN_SCORE = re.compile(
 )
 FAVOURITES = re.compile(r"\bmy (?:own |all[- ]time |absolute |personal )?favou?rites?\b|お気に入り")
 LIKED_IT = re.compile(rf"\b(?:do|did|have) i (?:ever |really )?(?:liked?|loved?|enjoy(?:ed)?|hated?) (?:the )?{SHOW}")
+SCORED_IT = re.compile(rf"\b(?:did|have) i (?:ever |really )?(?:rated?|scored?|give|given) (?:the )?{SHOW}")
 _UNSCORED = ("count", "share", "distinct")  # measures of shows rather than of a field
 
 

@@ -132,8 +132,8 @@ EVERYTHING = And()
 class Order:
     """An order over a field.
 
-    `underrated` orders shows with few votes by rating, `difference` orders by the distance of the owner's score from
-    the rating.
+    `underrated` orders shows with few votes by rating; ascending, those with many, which are overrated. `difference`
+    orders by the distance of the owner's score from the rating.
     """
 
     field: Literal[

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from animerag.query.grammar import SHOW, SUITABLE, leftovers
 from animerag.query.intents import carrying_words, has_cue
 from animerag.query.lexicon import Mood
-from animerag.query.own_list import FAVOURITES, LIKED_IT, asks_for_own_scores, measured_of_list
+from animerag.query.own_list import FAVOURITES, LIKED_IT, SCORED_IT, asks_for_own_scores, measured_of_list
 from animerag.query.parts import asks_whether_first
 from animerag.query.plan import EVERYTHING, Order, comparisons, parts_of
 from animerag.query.slots import YES_NO
@@ -123,8 +123,9 @@ def recognise(
     if _LACKING.search(text) and not uses_field(condition, "missing_episodes"):
         slots["field"] = "missing"
         return "seasons", True
-    if named and mine and LIKED_IT.search(text):
+    if named and ((mine and LIKED_IT.search(text)) or SCORED_IT.search(text)):
         slots["field"] = "my_score"
+        slots.pop("fields", None)
     if named and str(slots.get("field") or "").startswith("my_"):
         return "field", True
     franchise = _of_franchise(names, condition, slots, text)

@@ -44,6 +44,7 @@ _ORDERS = {
     ("year", False): "oldest",
     ("seasons", True): "most seasons",
     ("underrated", True): "underrated",
+    ("underrated", False): "overrated",
     ("file_size", True): "largest on disk",
     ("file_size", False): "smallest on disk",
 }

@@ -26,14 +26,31 @@ _NO_LIST = (
     "The catalogue does not know what you have watched. Import your MyAnimeList export (XML) in Upload and ask again.",
     "視聴状況の記録がありません。MyAnimeListのエクスポート（XML）をアップロードすると答えられます。",
 )
+_SEEN = re.compile(
+    r"(?:have|did) i (?:already |ever )?"
+    r"(?:seen?|watch(?:ed)?|finish(?:ed)?|completed?|drop(?:ped)?|start(?:ed)?)"
+    r" (?P<title>[^?!,;]+?)(?: yet| already| before)?[\s?!.]*$",
+    re.IGNORECASE,
+)
+# Words of which a list of shows, or a time, is made; a title is not recognised by them.
+_NO_TITLE = re.compile(
+    r"\b(?:an?|any\w*|all|every\w*|each|some\w*|many|most|more|less|few\w*|much|the|this|that|these|those|it|them|one|"
+    r"of|in|on|with|from|by|at|for|than|as|anime|shows?|movies?|films?|series|ovas?|specials?|titles?|episodes?|seasons?|"
+    r"stuff|things?|last\w*|week|month|year|yesterday|today|tonight|recent\w*|late\w*|often|first|then|next|highest|"
+    r"lowest|best|worst|high\w*|low\w*|long\w*|short\w*|new\w*|old\w*|good|bad|\d+\w*)\b",
+    re.IGNORECASE,
+)
 _COMPARED = ("year", "episodes", "rating")  # fields of the show that the catalogue has
 OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")  # intents that need a show
 
 
 def absence_of(
-    question: str, plan: Plan, named: Sequence[AliasMatch], collection: Collection
+    question: str, plan: Plan, named: Sequence[AliasMatch], matches: Sequence[AliasMatch], collection: Collection
 ) -> tuple[str, tuple[str, ...], bool]:
-    """Return a sentence about what is missing, the topics that no field records, and whether the question needs one."""
+    """Return a sentence about what is missing, the topics that no field records, and whether the question needs one.
+
+    `matches` are all titles in the question, `named` those that it is about.
+    """
     japanese, table = is_japanese(question), collection.table
     if plan.intent == "unsupported":
         titles = [table.title_of(one) for one in plan.shows]
@@ -45,6 +62,8 @@ def absence_of(
     wants_a_show = plan.intent in OF_FRANCHISES or plan.field == "owned"
     if wants_a_show and not plan.shows and plan.text and plan.field != "missing":
         return no_title(as_written(plan.text, question), japanese=japanese), (), False
+    if title := _unknown_title(question, plan, matches):
+        return no_title(title, japanese=japanese), (), False
     if plan.intent in ("lookup", "compare") and len(plan.shows) == 1 and not parts_of(plan.preferred):
         rival = unnamed_rival(question.lower(), [(match.start, match.end) for match in named])
         if rival and set(rival.split()) & set(plan.text.split()):
@@ -54,6 +73,16 @@ def absence_of(
     if plan.number is not None and plan.number != LAST and plan.shows and plan.intent not in ("seasons", "next"):
         return _lacks_part(question, plan, named, collection), (), False
     return "", (), False
+
+
+def _unknown_title(question: str, plan: Plan, matches: Sequence[AliasMatch]) -> str:
+    """Return the words of "have I seen ..." that can only be a title, if the catalogue has no such show; else ""."""
+    asked = _SEEN.match(question.strip())
+    of_list = plan.intent == "my_list" and not plan.shows and len(parts_of(plan.condition)) <= 1
+    if asked is None or not of_list or _NO_TITLE.search(asked["title"]):
+        return ""
+    known = any(match.end > asked.start("title") for match in matches)
+    return "" if known else asked["title"]
 
 
 def as_written(words: str, question: str) -> str:

@@ -131,7 +131,7 @@ def understand(
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
     plan = of_that_kind(plan, collection)
-    missing, not_recorded, beyond = absence_of(question, plan, named, collection)
+    missing, not_recorded, beyond = absence_of(question, plan, named, matches, collection)
     answerable = not missing and not beyond
     waits = answerable and needs_likeness(plan, collection)
     fact = _answered(plan, collection, filters) if answerable and not waits else None

@@ -46,6 +46,18 @@ def test_a_question_about_fields_gets_the_complete_set(question, ids):
     assert set(asked(question).ids) == ids
 
 
+def test_overrated_shows_have_many_votes_and_underrated_ones_few():
+    votes = {"1": 10, "2": 20, "3": 30, "4": 40, "5": 50}
+    table = FieldsInMemory(replace(show, votes=votes[show.id]) for show in SHOWS)
+    overrated, underrated = (
+        carry_out(plan_of(read(question, [], WORDS, 2026)), table, Filters()).ids
+        for question in ("overrated shows", "underrated shows")
+    )
+
+    assert overrated == ("4", "5", "3")  # the lowest rated first
+    assert set(underrated) <= {"1", "2", "3"}
+
+
 def test_an_order_counts_the_shows_without_a_value():
     fact = asked("which show has the most episodes")
 

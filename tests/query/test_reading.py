@@ -163,6 +163,8 @@ def test_missing_values_are_a_condition(question, conditions):
         ("newest movies, top 3", Order(field="year"), 3),
         ("which comedy has the most votes", Order(field="votes"), 1),
         ("worst isekai", Order(field="rating", descending=False), 1),
+        ("overrated shows", Order(field="underrated", descending=False), None),
+        ("what is the most obscure thing in here", Order(field="votes", descending=False), 1),
         ("romance but no ecchi, best rated first", Order(field="rating"), None),
         ("一番古い映画はどれ", Order(field="year", descending=False), 1),
     ],
@@ -228,6 +230,12 @@ def test_a_show_gives_a_bound():
     assert plan.shows == ()
 
 
+def test_a_year_is_no_bound_of_a_rating():
+    plan = understood("average rating of 2019 shows")
+
+    assert (plan.measure, plan.field, plan.ignored, str(plan.condition)) == ("average", "rating", (), "year=2019")
+
+
 def test_unrecorded_topics_are_named():
     assert understood("who composed the soundtrack of Monster", show="Monster").missing == ("soundtrack",)
 
@@ -251,6 +259,10 @@ def test_a_topic_that_a_file_records_is_not_missing():
         ("which anime has the longest title", "title length"),
         ("which titles are only one word", "title length"),
         ("anime with a number in the title", "digits and signs in titles"),
+        ("which titles contain a number", "digits and signs in titles"),
+        ("who is the voice of the cat", "voice actor"),
+        ("what did Madhouse make in 2006", "studio"),
+        ("what does isekai mean", "meaning of words"),
         ("When will the next season come out?", "upcoming"),
         ("Do you know who directed it?", "director"),
         ("films by Satoshi Kon", "director or studio"),
@@ -273,6 +285,7 @@ def test_unrecorded_topics_of_a_question_are_recognised(question, topic):
         "a boy who pulls the trigger at sunrise",
         "a stream in the woods and a fox",
         "a studio of animators who make their first show",
+        "what did the hero make of the sword",
         "staff at an animation studio struggle to finish a series",
         "a boy is sold off to crawl through chimneys",
         "anime about a voice actor",
@@ -333,6 +346,8 @@ def test_conditions_on_the_list_are_read_like_others(question, conditions):
         ("have I seen Monster", None, "my_status=completed"),
         ("how far am I in Monster", "my_progress", ""),
         ("what did I give Monster", "my_score", ""),
+        ("what did I rate Monster", "my_score", ""),
+        ("what score did I give Monster", "my_score", ""),
     ],
 )
 def test_questions_about_a_show_in_the_list_are_read(question, field, condition):

@@ -1,5 +1,7 @@
 """Whole conversations over a catalogue in memory: the meaning of every question before any search."""
 
+from dataclasses import replace
+
 import pytest
 
 from animerag.discovery.franchises import Franchises
@@ -62,6 +64,29 @@ def test_a_question_is_answered_from_memory(question, intent, ids):
 
     assert fact is not None
     assert (fact.intent, set(fact.ids)) == (intent, ids)
+
+
+WATCHED = [replace(show, my_status="completed") for show in SHOWS]
+WATCHED.append(Show(id="given", title="Given", my_status="dropped"))
+LISTED = replace(CATALOGUE, aliases=AliasIndex(WATCHED), table=FieldsInMemory(WATCHED), franchises=Franchises(WATCHED))
+
+
+@pytest.mark.parametrize(
+    ("question", "shows", "missing"),
+    [
+        ("have I seen Zyxwell Gate", (), "“Zyxwell Gate” is not in your catalogue."),
+        ("have I seen your name", (), "“your name” is not in your catalogue."),
+        ("have I seen given", ("given",), ""),
+        ("did I drop Given yet", ("given",), ""),
+        ("have I seen everything", (), ""),
+        ("have I seen any films", (), ""),
+        ("did I finish the first one", (), ""),
+    ],
+)
+def test_a_question_whether_you_have_seen_a_show_is_about_that_show(question, shows, missing):
+    reading = understand(question, LISTED.aliases.match(question), LISTED)
+
+    assert (reading.plan.shows, reading.missing) == (shows, missing)
 
 
 @pytest.mark.parametrize(
