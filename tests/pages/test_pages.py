@@ -54,8 +54,8 @@ def test_a_sample_that_is_loaded_while_a_page_is_drawn_appears(sampled, monkeypa
     counted = catalogue.status
     too_early = [replace(session.runtime().call(counted()), shows=0, sample=0, indexed=0)]
 
-    async def status():
-        return too_early.pop() if too_early else await counted()
+    async def status(**how):
+        return too_early.pop() if too_early else await counted(**how)
 
     monkeypatch.setattr(catalogue, "status", status)
     sampled.run()

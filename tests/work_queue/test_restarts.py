@@ -82,7 +82,8 @@ async def test_an_import_outlasts_the_restart_of_both_servers(host, serving, fil
 
 
 async def test_a_sheet_outlasts_the_restart_of_both_servers(host, serving, file_of, chroma_server, postgresql):
-    """The last commits are lost with the server, and their rows are answered again."""
+    """Without lasting commits, an answer may be lost whose task is recorded as done after the restart."""
+    postgresql.keep_commits()
     questions = [QuestionRow(question=f"Which show is about number {n}?") for n in range(1, 121)]
     sheet = Sheet(
         name="q.csv", headings=("question",), column="question", rows=tuple(questions), certain=True, format="CSV"
