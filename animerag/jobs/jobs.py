@@ -217,37 +217,28 @@ class Jobs:
         before: Job | None,
         after: Callable[[Job], Awaitable[None]] | None,
     ) -> None:
-        with patient():
-            await self._run_to_its_end(job, work, before, after)
-
-    async def _run_to_its_end(
-        self,
-        job: Job,
-        work: Callable[[Control], Awaitable[object]],
-        before: Job | None,
-        after: Callable[[Job], Awaitable[None]] | None,
-    ) -> None:
-        try:
-            if before is not None:
-                job.control.progress = Progress(stage=f"Waiting until this ends: {before.title}")
-                await self._end_of(before, job)
-            self._on_start()
-            job.report = await work(job.control)
-            state: JobState = "cancelled" if job.control.stopping else "done"
-        except asyncio.CancelledError:
-            state = "cancelled"
-            raise
-        except AnimeRAGError as error:
-            state, job.error = "failed", str(error)
-        except Exception as error:
-            log.exception("job %s failed", job.kind)
-            state, job.error = "failed", f"An unexpected error occurred ({type(error).__name__}): see the log."
-        finally:
-            job.finished_s = time.monotonic()
-            await self._journal_end(job, state)
-            if after is not None:
-                await _unfailing(after(job), job.kind)
-            job.state = state
+        with patient():  # also while the end is journalled
+            try:
+                if before is not None:
+                    job.control.progress = Progress(stage=f"Waiting until this ends: {before.title}")
+                    await self._end_of(before, job)
+                self._on_start()
+                job.report = await work(job.control)
+                state: JobState = "cancelled" if job.control.stopping else "done"
+            except asyncio.CancelledError:
+                state = "cancelled"
+                raise
+            except AnimeRAGError as error:
+                state, job.error = "failed", str(error)
+            except Exception as error:
+                log.exception("job %s failed", job.kind)
+                state, job.error = "failed", f"An unexpected error occurred ({type(error).__name__}): see the log."
+            finally:
+                job.finished_s = time.monotonic()
+                await self._journal_end(job, state)
+                if after is not None:
+                    await _unfailing(after(job), job.kind)
+                job.state = state
 
     async def _end_of(self, before: Job, waiting: Job) -> None:
         stop = asyncio.ensure_future(waiting.control.stopped())

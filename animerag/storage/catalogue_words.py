@@ -23,14 +23,13 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    or_,
     select,
 )
 
 from animerag.storage import show_fields
 from animerag.storage.bulk_insert import chunks, insert_many, upsert
-from animerag.storage.derived_tables import follow_shows
-from animerag.storage.schema import my_list, shows
+from animerag.storage.derived_tables import DerivedTables, outdated
+from animerag.storage.schema import shows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
     from animerag.storage.database import Database
-    from animerag.storage.show_fields import Statement
 
 
 class WordKind(IntEnum):
@@ -97,20 +95,16 @@ class CatalogueWords:
         """`words_of` returns the words of a show, each at most once for a kind."""
         self._database = database
         self._words_of = words_of
-        self._created = False
+        self._derived = DerivedTables(
+            database, (_COUNTED,), store=self._store, together=_SHOWS, removed=_subtract_removed
+        )
 
     async def refresh(self) -> None:
         """Count the words of new and changed shows, and no longer those of deleted ones. Raises LibraryError.
 
         Several processes may do so at once; each show is counted by one of them.
         """
-        if not self._created:
-            async with self._database.writing() as connection:
-                await connection.run_sync(metadata.create_all)
-            self._created = True
-        await follow_shows(
-            self._database, changed=_changed, store=self._store, tables=(_COUNTED,), removed=_subtract_removed
-        )
+        await self._derived.refresh()
 
     async def change(self) -> int:
         """Return the number of the latest change, 0 before the first. Raises LibraryError."""
@@ -133,8 +127,8 @@ class CatalogueWords:
         columns = show_fields.all_fields(shows.c.number, shows.c.content_hash)
         rows: list[JsonObject] = []
         for some in chunks(ids):  # shows that no other process has counted meanwhile
-            outdated = _outdated(columns).where(shows.c.id.in_(some))
-            rows += [dict(row) for row in (await connection.execute(outdated)).mappings()]
+            wanted = outdated(columns, _COUNTED, mine=True).where(shows.c.id.in_(some))
+            rows += [dict(row) for row in (await connection.execute(wanted)).mappings()]
         fresh = await asyncio.to_thread(self._words, rows)
         before = await _counted(connection, [row["number"] for row in rows])
         await _add(connection, await asyncio.to_thread(_difference, before, fresh))
@@ -188,15 +182,3 @@ async def _add(connection: AsyncConnection, difference: Mapping[tuple[int, str],
             ]
     await insert_many(connection, _PUT_COUNTS, rows)
     await insert_many(connection, _PUT_STATE, [{"id": 1, "change": change}])
-
-
-def _changed(after: str) -> Statement:
-    return _outdated(select(shows.c.id)).where(shows.c.id > after).order_by(shows.c.id).limit(_SHOWS)
-
-
-def _outdated(statement: Statement) -> Statement:
-    """Restrict a statement to the shows whose words are not counted, or are those of an earlier content."""
-    counted = shows.outerjoin(_COUNTED, _COUNTED.c.number == shows.c.number)
-    counted = counted.outerjoin(my_list, my_list.c.show_id == shows.c.id)
-    outdated = or_(_COUNTED.c.content_hash.is_(None), _COUNTED.c.content_hash != shows.c.content_hash)
-    return statement.select_from(counted).where(outdated)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 
-from animerag.storage.schema import shows
+from animerag.storage.schema import my_list, shows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -20,32 +20,64 @@ if TYPE_CHECKING:
 _REMOVED = 1000  # shows in one transaction
 
 
-async def follow_shows(
-    database: Database,
-    *,
-    changed: Callable[[str], Statement],
-    store: Callable[[AsyncConnection, Sequence[str]], Awaitable[None]],
-    tables: Sequence[Table],
-    removed: Callable[[AsyncConnection, Sequence[int]], Awaitable[None]] | None = None,
-) -> None:
-    """Store what is derived from new and changed shows, and remove the rows of deleted ones.
+class DerivedTables:
+    """Tables of one library; they are made when they are first needed."""
 
-    `changed` selects the next ids after one, and `store` stores their rows in a transaction. `removed` is called with
-    the numbers of deleted shows before their rows are removed in the same transaction. The first of `tables` has a row
-    for every stored show. Raises LibraryError.
+    def __init__(
+        self,
+        database: Database,
+        tables: Sequence[Table],
+        *,
+        store: Callable[[AsyncConnection, Sequence[str]], Awaitable[None]],
+        together: int,
+        removed: Callable[[AsyncConnection, Sequence[int]], Awaitable[None]] | None = None,
+    ) -> None:
+        """The first of `tables` has a row for every stored show, with the hash of its content.
+
+        `store` stores the rows of up to `together` shows in a transaction. `removed` is called with the numbers of
+        deleted shows before their rows are removed in the same transaction.
+        """
+        self._database = database
+        self._tables = tables
+        self._store = store
+        self._together = together
+        self._removed = removed
+        self._created = False
+
+    async def refresh(self) -> None:
+        """Store what is derived from new and changed shows, and remove the rows of deleted ones. Raises LibraryError.
+
+        Several processes may do so at once.
+        """
+        if not self._created:
+            async with self._database.writing() as connection:
+                await connection.run_sync(self._tables[0].metadata.create_all)
+            self._created = True
+        after = ""
+        changed = outdated(select(shows.c.id), self._tables[0]).order_by(shows.c.id).limit(self._together)
+        while rows := await self._database.rows(changed.where(shows.c.id > after)):
+            ids = [row.id for row in rows]
+            async with self._database.writing() as connection:
+                await self._store(connection, ids)
+            after = ids[-1]
+        number = self._tables[0].c.number
+        deleted = select(number).where(number.not_in(select(shows.c.number))).limit(_REMOVED)
+        while rows := await self._database.rows(deleted):
+            numbers = [row.number for row in rows]
+            async with self._database.writing() as connection:
+                if self._removed is not None:
+                    await self._removed(connection, numbers)
+                for table in self._tables:
+                    await connection.execute(delete(table).where(table.c.number.in_(numbers)))
+
+
+def outdated(statement: Statement, stored: Table, *, mine: bool = False) -> Statement:
+    """Restrict a statement to the shows that are not in a table, or with an earlier content.
+
+    With `mine`, the statement may also read the list of the owner.
     """
-    after = ""
-    while rows := await database.rows(changed(after)):
-        ids = [row.id for row in rows]
-        async with database.writing() as connection:
-            await store(connection, ids)
-        after = ids[-1]
-    number = tables[0].c.number
-    deleted = select(number).where(number.not_in(select(shows.c.number))).limit(_REMOVED)
-    while rows := await database.rows(deleted):
-        numbers = [row.number for row in rows]
-        async with database.writing() as connection:
-            if removed is not None:
-                await removed(connection, numbers)
-            for table in tables:
-                await connection.execute(delete(table).where(table.c.number.in_(numbers)))
+    joined = shows.outerjoin(stored, stored.c.number == shows.c.number)
+    if mine:
+        joined = joined.outerjoin(my_list, my_list.c.show_id == shows.c.id)
+    changed = or_(stored.c.content_hash.is_(None), stored.c.content_hash != shows.c.content_hash)
+    return statement.select_from(joined).where(changed)

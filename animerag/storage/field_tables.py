@@ -23,15 +23,14 @@ from sqlalchemy import (
     Table,
     Text,
     func,
-    or_,
     select,
     update,
 )
 
 from animerag.storage import show_fields
 from animerag.storage.bulk_insert import insert_many, upsert
-from animerag.storage.derived_tables import follow_shows
-from animerag.storage.schema import my_list, shows
+from animerag.storage.derived_tables import DerivedTables, outdated
+from animerag.storage.schema import shows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
     from animerag.storage.database import Database
-    from animerag.storage.show_fields import Statement
 
 
 MARK = "\x1f"  # before and after each of several values in one text
@@ -128,24 +126,14 @@ class FieldTables:
         """`row_of` returns the columns of a show that conditions compare: those from `words` on, and the flags."""
         self.database = database
         self._row_of = row_of
-        self._created = False
+        self._derived = DerivedTables(database, (FIELDS,), store=self._store, together=_SHOWS, removed=_removed)
 
     async def refresh(self) -> str:
         """Store the fields of new and changed shows, and remove those of deleted ones; return the state's token.
 
         Several processes may do so at once. Raises LibraryError.
         """
-        if not self._created:
-            async with self.database.writing() as connection:
-                await connection.run_sync(metadata.create_all)
-            self._created = True
-        await follow_shows(
-            self.database,
-            changed=_changed,
-            store=self._store,
-            tables=(FIELDS,),
-            removed=_removed,
-        )
+        await self._derived.refresh()
         return await self.database.scalar(select(_STATE.c.token)) or ""
 
     async def out_of_date(self) -> Literal["no", "some", "all"]:
@@ -166,7 +154,9 @@ class FieldTables:
     async def _store(self, connection: AsyncConnection, ids: Sequence[str]) -> None:
         columns = show_fields.all_fields(shows.c.number, shows.c.content_hash)
         # Shows that no other process has stored meanwhile.
-        rows = (await connection.execute(_outdated(columns).where(shows.c.id.in_(ids)))).mappings().all()
+        rows = (
+            (await connection.execute(outdated(columns, FIELDS, mine=True).where(shows.c.id.in_(ids)))).mappings().all()
+        )
         if rows:
             stored = await asyncio.to_thread(self._rows, [dict(row) for row in rows])
             await insert_many(connection, _PUT_FIELDS, stored)
@@ -212,18 +202,6 @@ async def _mark_out_of_date(connection: AsyncConnection) -> None:
     unfinished = revision is None or revision == _ALL_OUT_OF_DATE
     out_of_date = _ALL_OUT_OF_DATE if unfinished else _SOME_OUT_OF_DATE
     await insert_many(connection, _PUT_STATE, [{"id": 1, "revision": out_of_date, "token": uuid.uuid4().hex}])
-
-
-def _changed(after: str) -> Statement:
-    return _outdated(select(shows.c.id)).where(shows.c.id > after).order_by(shows.c.id).limit(_SHOWS)
-
-
-def _outdated(statement: Statement) -> Statement:
-    """Restrict a statement to the shows whose fields are not stored, or are those of an earlier content."""
-    stored = shows.outerjoin(FIELDS, FIELDS.c.number == shows.c.number)
-    stored = stored.outerjoin(my_list, my_list.c.show_id == shows.c.id)
-    outdated = or_(FIELDS.c.content_hash.is_(None), FIELDS.c.content_hash != shows.c.content_hash)
-    return statement.select_from(stored).where(outdated)
 
 
 def best_first() -> tuple[ColumnElement[object], ...]:

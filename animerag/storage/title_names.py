@@ -22,19 +22,18 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    or_,
     select,
 )
 
 from animerag.storage.bulk_insert import insert_many, upsert
-from animerag.storage.derived_tables import follow_shows
+from animerag.storage.derived_tables import DerivedTables, outdated
 from animerag.storage.dialects import dialect_of
 from animerag.storage.schema import shows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.storage.database import Database
@@ -96,18 +95,14 @@ class TitleNames:
         """`keys_of` returns the keys of a show from its title and its titles."""
         self._database = database
         self._keys_of = keys_of
-        self._created = False
+        self._derived = DerivedTables(database, (_STORED, _NAMES), store=self._store, together=_SHOWS)
 
     async def refresh(self) -> None:
         """Store the names of new and changed shows, and remove those of deleted ones. Raises LibraryError.
 
         Several processes may do so at once; each show is stored by one of them.
         """
-        if not self._created:
-            async with self._database.writing() as connection:
-                await connection.run_sync(metadata.create_all)
-            self._created = True
-        await follow_shows(self._database, changed=_changed, store=self._store, tables=(_STORED, _NAMES))
+        await self._derived.refresh()
 
     def find(self, keys: Iterable[str], *, most: int | None = None) -> dict[str, list[StoredName]]:
         """Return the names of keys, at most the first `most` of each; it reads in the calling thread.
@@ -135,7 +130,7 @@ class TitleNames:
     async def _store(self, connection: AsyncConnection, ids: Sequence[str]) -> None:
         wanted = select(shows.c.number, shows.c.title, shows.c.titles, shows.c.content_hash)
         # Shows that no other process has stored meanwhile.
-        changed = _outdated(wanted).where(shows.c.id.in_(ids)).order_by(shows.c.number)
+        changed = outdated(wanted, _STORED).where(shows.c.id.in_(ids)).order_by(shows.c.number)
         rows = (await connection.execute(changed)).all()
         names = await asyncio.to_thread(
             lambda: [
@@ -149,17 +144,6 @@ class TitleNames:
         await dialect_of(connection).insert_numbers(connection, _NAMES, names)
         stored = [{"number": row.number, "content_hash": row.content_hash} for row in rows]
         await insert_many(connection, _PUT_STORED, stored)
-
-
-def _changed(after: str) -> Select[Any]:
-    return _outdated(select(shows.c.id)).where(shows.c.id > after).order_by(shows.c.id).limit(_SHOWS)
-
-
-def _outdated(statement: Select[Any]) -> Select[Any]:
-    """Restrict a statement to the shows whose names are not stored, or are those of an earlier content."""
-    stored = shows.outerjoin(_STORED, _STORED.c.number == shows.c.number)
-    outdated = or_(_STORED.c.content_hash.is_(None), _STORED.c.content_hash != shows.c.content_hash)
-    return statement.select_from(stored).where(outdated)
 
 
 def _named(connection: Connection, *, keys: Sequence[int], most: int | None) -> list[Row[Any]]:
