@@ -199,4 +199,5 @@ def _state(job: JobRecord) -> str:
 
 
 def _job_row(job: JobRecord) -> dict[str, str]:
-    return {"Job": job.title, "State": _state(job), "Started": session.local_time(job.created_at)}
+    shown = {"Job": job.title, "State": _state(job), "Started": session.local_time(job.created_at)}
+    return {column: label(text) for column, text in shown.items()}  # a table draws its cells as Markdown

@@ -21,7 +21,7 @@ def until(page, true, within_s=20):
 def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
     from playwright.sync_api import expect
 
-    provider = elsewhere.enter(SimulatorProcess(SimulatorSettings(chat_latency_s=2.5, first_token_s=0.4)))
+    provider = elsewhere.enter(SimulatorProcess(SimulatorSettings(chat_latency_s=4, first_token_s=0.4)))
 
     def stats():
         return elsewhere.run(provider.stats())
@@ -64,9 +64,11 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         expect(page.get_by_text("Understood as: How many episodes does Monster have?")).to_be_visible(timeout=20_000)
 
         # Stop also ends the request at the server; the text so far stays.
+        text = page.get_by_text(re.compile("^This is what the sources say"))
+        earlier_texts = text.count()
         ask("What is Cowboy Bebop about?")
         expect(page.get_by_text(re.compile("1 · Cowboy Bebop")).first).to_be_visible(timeout=20_000)
-        page.wait_for_timeout(1000)
+        expect(text).to_have_count(earlier_texts + 1, timeout=20_000)
         page.get_by_test_id("stChatInput").get_by_role("button").last.click()
         expect(page.get_by_role("button", name="Send message")).to_be_visible(timeout=20_000)
         deadline_s = time.monotonic() + 1  # the server notices some milliseconds after the page
@@ -75,7 +77,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         assert stats().statuses == {"200": 3, "gone": 1}
         page.reload()
         expect(page.get_by_text("Stopped before the end.")).to_be_visible(timeout=30_000)
-        expect(page.get_by_text(re.compile("^This is what the sources say")).first).to_be_visible()
+        expect(text.first).to_be_visible()
         shot("stopped")
 
         page.get_by_role("button", name=re.compile("^1 · ")).first.click()

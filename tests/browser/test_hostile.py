@@ -100,6 +100,8 @@ def test_hostile_text_is_shown_as_text(url, browser, export, questions, artifact
     is_dead("uploaded")
 
     page.goto(url)
+    expect(page.get_by_test_id("stTable").get_by_text("img src=x onerror")).to_be_visible(timeout=60_000)
+    is_dead("home")
     box = page.get_by_test_id("stChatInput").locator("textarea")
     for number, group in enumerate(GROUPS):
         box.fill(f"the one in which somebody looks after a {group} {FIXTURES[number]}")

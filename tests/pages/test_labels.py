@@ -16,7 +16,7 @@ LABELLED = {
     "button", "checkbox", "download_button", "expander", "feedback", "file_uploader", "form_submit_button",
     "link_button", "menu_button", "metric", "multiselect", "number_input", "page_link", "pills", "popover", "progress",
     "radio", "segmented_control", "select_slider", "selectbox", "slider", "spinner", "status", "subheader", "header",
-    "tabs", "text_area", "text_input", "title", "toast", "toggle",
+    "table", "tabs", "text_area", "text_input", "title", "toast", "toggle",
 }  # fmt: skip
 # Their options are Markdown too. Those of selectbox, multiselect and select_slider are plain text, where an escape
 # would be seen.
@@ -78,6 +78,8 @@ class Judge:
                 return all(self.safe(part, module, scope) for part in node.values)
             case ast.ListComp() | ast.GeneratorExp():
                 return self.safe(node.elt, module, scope)
+            case ast.DictComp():
+                return self.safe(node.value, module, scope)
             case ast.Subscript():
                 return self.safe(node.value, module, scope)
             case ast.Name():
@@ -285,6 +287,7 @@ def test_no_label_or_option_draws_data_as_markdown():
         'st.button("Open " + show.title)',
         "st.expander(label=show.title)",
         'st.metric("Title", show.title)',
+        'st.table([{"Job": show.title} for show in shows])',
         'st.button("Open", help=show.title)',
         "place.segmented_control('Pick', ['a'], format_func=titles.get)",
         "name = show.title\n    st.button(name)",
