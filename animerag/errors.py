@@ -18,6 +18,11 @@ AnimeRAGError
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Self
+
 
 class AnimeRAGError(Exception):
     """Root of every error this package raises on purpose."""
@@ -73,6 +78,14 @@ class UnusableAnswerError(TransientProviderError):
 
 class OtherWidthError(UnusableAnswerError):
     """The vectors have a different number of dimensions than before: the server may have changed the model."""
+
+    @classmethod
+    def between(cls, width: int, expected: int) -> Self:
+        """Return the error for a width, and the one that earlier vectors had."""
+        return cls(
+            f"The provider's answer cannot be used: its vectors have {width} numbers instead of {expected}."
+            " If it serves another model now, start again: the catalogue will be indexed for that one."
+        )
 
 
 class RequestRefusedError(ProviderError):

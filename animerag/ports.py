@@ -50,6 +50,10 @@ class Embedder(Protocol):
         """Return the number of dimensions; the provider is asked once if no table has it."""
         ...
 
+    async def known_dimensions(self) -> int | None:
+        """Return the number of dimensions without asking the provider; None if only its next response tells it."""
+        ...
+
     async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
         """Embed `texts` in one request.
 
@@ -133,6 +137,10 @@ Locate: TypeAlias = "Callable[[], Awaitable[VectorHits | Vectors | None]]"
 
 class VectorIndex(Protocol):
     """Stores vectors and finds the nearest ones. Every method raises VectorStoreError."""
+
+    async def launch(self) -> None:
+        """Start the index's own server, if it has one and it does not run; connecting to it is a later call's work."""
+        ...
 
     async def start(self) -> None:
         """Connect now rather than with the first call."""

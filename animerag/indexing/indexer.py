@@ -56,13 +56,28 @@ class Indexer:
 
     async def spec(self) -> CollectionSpec:
         """Return the collection for the current model. Raises ProviderError if its width cannot be determined."""
-        dimensions = await self.embedder.dimensions()
+        return self.spec_of(await self.embedder.dimensions())
+
+    async def known_spec(self) -> CollectionSpec | None:
+        """Return the collection for the current model; None if only the provider's next response tells its width."""
+        dimensions = await self.embedder.known_dimensions()
+        return None if dimensions is None else self.spec_of(dimensions)
+
+    def spec_of(self, dimensions: int) -> CollectionSpec:
+        """Return the collection for the current model's vectors of a width."""
         return collection_for(self.library.library_id, self.embedder.model, dimensions)
 
     async def known_hashes(self, documents: Sequence[Document]) -> set[str]:
-        """Return the text hashes of the documents that already have a vector."""
-        hashes = {document.text_hash for document in documents}
-        return await self.library.embeddings.known(self.embedder.model, await self.embedder.dimensions(), hashes)
+        """Return the text hashes of the documents that already have a vector.
+
+        The provider is asked for the width only if there are vectors that may have another one.
+        """
+        hashes, known = {document.text_hash for document in documents}, self.library.embeddings.known
+        dimensions = await self.embedder.known_dimensions()
+        found = await known(self.embedder.model, dimensions, hashes)
+        if found and dimensions is None:
+            found = await known(self.embedder.model, await self.embedder.dimensions(), hashes)
+        return found
 
     async def embed(
         self, documents: Sequence[Document], known_hashes: AbstractSet[str], *, priority: Priority = Priority.INGEST

@@ -37,8 +37,8 @@ async def unsearchable(index: VectorIndex, spec: CollectionSpec, vectors: Mappin
         return [one for one, near in zip(ids, results, strict=True) if one not in _at(near, 0.0)]
     probes, expected = await asyncio.to_thread(_probes, matrix)
     lost: set[str] = set()
-    for probe, distances in zip(probes, expected, strict=True):
-        [near] = await index.query(spec, probe[None, :], k=max(size, 1))
+    results = await index.query(spec, probes, k=max(size, 1))
+    for near, distances in zip(results, expected, strict=True):
         by_id = {one.id: one.distance for one in near}
         measured = np.array([by_id.get(one, np.inf) for one in ids])
         lost.update(ids[row] for row in np.flatnonzero(~(np.abs(measured - distances) <= _SAME)))

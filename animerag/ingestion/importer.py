@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from animerag.jobs.import_lock import ImportLock
     from animerag.jobs.jobs import Control
     from animerag.models.json_types import JsonObject
-    from animerag.ports import CollectionSpec
     from animerag.storage.disk_space import Space
     from animerag.telemetry.tracing import Recorder
     from animerag.text.documents import Document
@@ -52,7 +51,7 @@ __all__ = ["Ingestion", "SourceFile", "content_digest"]
 log = logging.getLogger(__name__)
 
 _ENOUGH = batching.USUAL  # shows that make a measured rate reliable: one batch
-_FIRST_OF_QUEUE = 250  # rows; workers that wait begin with them while more are read
+_USUAL_WIDTH = 1536  # dimensions, to estimate disk space before a provider's first response
 _CHUNK = 500  # shows that are read from the library at a time
 MUCH, _FEW = 0.2, 20  # the import asks first if more than this share of at least so many rows cannot be used
 
@@ -123,7 +122,7 @@ class Ingestion:
         async with self._session(control, exclusive=kind is ImportKind.SAMPLE) as (counters, meter, recorder):
             counters.show_progress("Reading")
             first = not (await self._library.counts()).shows
-            async with preparing(self._indexer, first=first, embeds=self._queue is None) as spec:
+            async with preparing(self._indexer, first=first, embeds=self._queue is None):
                 winners = await self._selection.read(files, counters, kind)
                 if accept_bad_rows or await _accepted(winners, counters):
                     if kind is ImportKind.OWN:
@@ -132,11 +131,10 @@ class Ingestion:
                     origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(content_digest, files))
                     if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
                         batch_size = batching.USUAL  # a fixed level uses batches of the usual size
-                    rows, begin_with = winners.shows(counters), CHUNK if self._queue is None else _FIRST_OF_QUEUE
-                    documents = self._selection.documents(rows, counters, kind, first=begin_with)
-                    expected = len(winners) or winners.unmatched
-                    size = batch_size or self._batch_size
-                    await self._import(documents, expected, counters, origin, size, queue=self._queue, prepared=spec)
+                    expected, size = len(winners) or winners.unmatched, batch_size or self._batch_size
+                    first_rows = await self._first_rows(size)
+                    documents = self._selection.documents(winners.shows(counters), counters, kind, first=first_rows)
+                    await self._import(documents, expected, counters, origin, size, queue=self._queue)
             if kind is ImportKind.OWN and counters.ingested + counters.unchanged:
                 await self._replace_sample(counters)
             report = await self._report(counters, meter, concurrency)
@@ -185,7 +183,7 @@ class Ingestion:
                 for start in range(0, len(ids), _CHUNK):
                     yield await self._indexer.documents(ids[start : start + _CHUNK])
 
-            pipeline = self._pipeline(spec, counters, None, self._queue)
+            pipeline = await self._pipeline(counters, None, self._queue)
             await pipeline.run(stored(), await self._sizes(len(ids), self._batch_size, self._queue))
             return await self._finished("reindex", await self._report(counters, meter, None), counters, recorder)
 
@@ -218,31 +216,36 @@ class Ingestion:
         batch_size: int | Literal["auto"],
         *,
         queue: WorkQueue | None,
-        prepared: Awaitable[CollectionSpec] | None = None,
     ) -> None:
         counters.total = counters.total or expected
         if not expected:
             return
-        spec = await (prepared or self._indexer.spec())
         known = (await self._library.counts()).shows
-        await asyncio.to_thread(self._space.require, max(0, expected - known), spec.dimensions)
+        width = await self._indexer.embedder.known_dimensions() or _USUAL_WIDTH
+        await asyncio.to_thread(self._space.require, max(0, expected - known), width)
         begin = partial(self._library.begin_import, origin.kind, origin.names, origin.digest)
-        pipeline = self._pipeline(spec, counters, begin, queue)
+        pipeline = await self._pipeline(counters, begin, queue)
         await pipeline.run(documents, await self._sizes(expected, batch_size, queue))
 
-    def _pipeline(
+    async def _pipeline(
         self,
-        spec: CollectionSpec,
         counters: ImportCounters,
         begin: Callable[[], Awaitable[int]] | None,
         queue: WorkQueue | None,
     ) -> Pipeline | QueuedPipeline:
         if queue is None:
-            return Pipeline(self._indexer, spec, counters, level=self._level, begin_import=begin)
+            return Pipeline(self._indexer, counters, level=self._level, begin_import=begin)
         from animerag.ingestion.queued import QueuedPipeline
 
-        cap = self._max_cost_usd
+        cap, spec = self._max_cost_usd, await self._indexer.spec()
         return QueuedPipeline(self._indexer, spec, counters, queue, begin_import=begin, max_cost_usd=cap)
+
+    async def _first_rows(self, size: int | Literal["auto"]) -> int:
+        """Return how many rows all requests of the first round need: more are read while the provider works."""
+        level = self._level()
+        if self._queue is not None:
+            level = sum(worker.concurrency for worker in await self._queue.workers.alive())
+        return min(CHUNK, max(1, level) * (batching.USUAL if size == "auto" else size))
 
     async def _sizes(self, documents: int, given: int | Literal["auto"], queue: WorkQueue | None) -> list[int]:
         if given != "auto":

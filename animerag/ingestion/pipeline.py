@@ -52,7 +52,6 @@ class Pipeline:
     def __init__(
         self,
         indexer: Indexer,
-        spec: CollectionSpec,
         counters: ImportCounters,
         *,
         level: Callable[[], int],
@@ -60,7 +59,7 @@ class Pipeline:
     ) -> None:
         """`begin_import` records the import when its first show arrives; without it the shows are already stored."""
         self._indexer = indexer
-        self._spec = spec
+        self._spec: CollectionSpec | None = None
         self._counters = counters
         self._level = level
         self._begin_import = begin_import
@@ -69,6 +68,7 @@ class Pipeline:
         self._failure: AnimeRAGError | None = None
         self._ended = False
         self._begun = asyncio.Event()  # there is something to embed, or nothing more comes
+        self._embedded = asyncio.Event()  # a first batch is embedded
         self._halving = asyncio.Lock()
         self._halves_help = True  # false after half a batch has got an unusable answer, too
         self._preparing = asyncio.Semaphore(1)
@@ -130,6 +130,8 @@ class Pipeline:
             known = known & waiting | await self._indexer.known_hashes(documents)
             for batch in cutter.add(documents):
                 yield self._work(batch, known)
+            if self._begun.is_set():
+                await self._first_wave()
         if rest := cutter.rest():
             yield self._work(rest, known)
 
@@ -167,6 +169,8 @@ class Pipeline:
     async def _embed(self, work: _PendingWork) -> None:
         with lane(work.number):
             for batch in await self._embed_or_bisect(work.documents, work.known):
+                self._spec_of(batch)  # raises an error if its vectors do not belong to the others'
+                self._embedded.set()
                 await self._queue.put(batch)
 
     async def embed(self, documents: list[Document], known: AbstractSet[str]) -> None:
@@ -236,10 +240,10 @@ class Pipeline:
                 if self._ended:
                     break
                 with span("writing"):
-                    await self._indexer.upsert(self._spec, merged.documents, merged.vectors)
+                    await self._indexer.upsert(self._spec_of(merged), merged.documents, merged.vectors)
                 if commit is not None:
                     await commit
-                commit = asyncio.create_task(self._commit(merged.documents, merged.rows), name="ingest-commit")
+                commit = asyncio.create_task(self._commit(merged), name="ingest-commit")
             if commit is not None:
                 await commit
             if merged is not None:
@@ -253,7 +257,24 @@ class Pipeline:
         await self._begun.wait()
         if self._counters.batches:
             with contextlib.suppress(AnimeRAGError):  # the next write raises the reason
-                await self._indexer.index.ensure(self._spec)
+                await self._indexer.embedder.warm()
+                await self._first_wave()
+                await self._indexer.index.start()
+                if (spec := await self._indexer.known_spec()) is not None:
+                    await self._indexer.index.ensure(spec)
+
+    async def _first_wave(self) -> None:
+        """Wait until the first requests have left, because imports and reading would delay them."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._embedded.wait(), _HEAD_START_S)
+
+    def _spec_of(self, batch: _EmbeddingBatch) -> CollectionSpec:
+        """Return the collection of this import. Raises OtherWidthError if vectors are not as wide as the first ones."""
+        spec = self._indexer.spec_of(len(next(iter(batch.vectors.values()))))
+        self._spec = self._spec or spec
+        if spec != self._spec:
+            raise OtherWidthError.between(spec.dimensions, self._spec.dimensions)
+        return self._spec
 
     async def _waiting(self) -> _EmbeddingBatch | None:
         """Return the queued batches as one, up to the size at which Chroma is fastest; None at the end."""
@@ -273,28 +294,29 @@ class Pipeline:
 
     async def _write_last(self, batch: _EmbeddingBatch) -> None:
         """Write the last batch to Chroma and the library at the same time: no later write can overlap with it."""
-        upsert = asyncio.ensure_future(self._indexer.upsert(self._spec, batch.documents, batch.vectors))
+        spec = self._spec_of(batch)
+        upsert = asyncio.ensure_future(self._indexer.upsert(spec, batch.documents, batch.vectors))
         try:
             if batch.rows is None:
                 await upsert
-                await self._commit(batch.documents, None)
+                await self._commit(batch)
             else:
                 with span("writing"):
-                    await self._indexer.library.store(batch.rows, collection=self._spec.name, once=upsert)
+                    await self._indexer.library.store(batch.rows, collection=spec.name, once=upsert)
                 self._count(batch.documents)
         finally:
             upsert.cancel()
             await asyncio.gather(upsert, return_exceptions=True)
 
-    async def _commit(self, documents: Sequence[Document], rows: ShowRows | None) -> None:
-        library = self._indexer.library
+    async def _commit(self, batch: _EmbeddingBatch) -> None:
+        library, spec = self._indexer.library, self._spec_of(batch)
         with span("writing"):
-            if rows is None:
-                held = {document.show.id: document.hashes for document in documents}
-                await library.embeddings.note_indexed(self._spec.name, held)
+            if batch.rows is None:
+                held = {document.show.id: document.hashes for document in batch.documents}
+                await library.embeddings.note_indexed(spec.name, held)
             else:
-                await library.store(rows, collection=self._spec.name)
-        self._count(documents)
+                await library.store(batch.rows, collection=spec.name)
+        self._count(batch.documents)
 
     def _count(self, documents: Sequence[Document]) -> None:
         self._counters.ingested += len(documents)

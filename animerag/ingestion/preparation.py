@@ -1,54 +1,42 @@
-"""Opens what a first import needs while its file is read: provider, index and collection take a second or two.
+"""Opens what a first import needs while its file is read: the provider's client and the index's server take a second.
 
-A later import may find nothing new, and then needs none of them. If workers embed the shows, only the width of the
-vectors is needed here.
+A later import may find nothing new, and then needs neither. If workers embed the shows, only the width of the vectors
+is needed here.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator
 
     from animerag.indexing.indexer import Indexer
-    from animerag.ports import CollectionSpec
 
 
 @asynccontextmanager
-async def preparing(indexer: Indexer, *, first: bool, embeds: bool) -> AsyncIterator[Awaitable[CollectionSpec] | None]:
-    """Open everything in the background for a `first` import, and yield its future collection; otherwise yield None.
+async def preparing(indexer: Indexer, *, first: bool, embeds: bool) -> AsyncIterator[None]:
+    """Open provider and index in the background during a `first` import.
 
-    `embeds` says whether this process embeds and indexes the shows.
-
-    The collection raises ProviderError if its width cannot be determined. Any other failure is raised again, with its
-    reason, when the part is needed.
+    `embeds` says whether this process embeds and indexes the shows. A failure is raised again, with its reason, when
+    the part is needed.
     """
-    if not first:
-        yield None
-        return
-    spec = asyncio.create_task(_spec(indexer) if embeds else indexer.spec(), name="prepare-provider")
-    tasks: list[asyncio.Task[Any]] = [spec]
-    if embeds:
-        tasks.append(asyncio.create_task(_open_index(indexer, spec), name="prepare-index"))
+    opening = asyncio.create_task(_open(indexer, embeds=embeds), name="prepare-import") if first else None
     try:
-        yield spec
+        yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if opening is not None:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
 
 
-async def _spec(indexer: Indexer) -> CollectionSpec:
-    await indexer.embedder.warm()
-    return await indexer.spec()
-
-
-async def _open_index(indexer: Indexer, spec: asyncio.Task[CollectionSpec]) -> None:
+async def _open(indexer: Indexer, *, embeds: bool) -> None:
     with suppress(AnimeRAGError):
-        await indexer.index.start()
-        await indexer.index.ensure(await asyncio.shield(spec))
+        if not embeds:
+            await indexer.spec()
+            return
+        await asyncio.gather(indexer.embedder.warm(), indexer.index.launch())

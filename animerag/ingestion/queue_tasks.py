@@ -96,7 +96,7 @@ class ImportTasks:
             )
         documents = [_document(show_id, *text) for show_id, text in item.request["texts"].items()]
         counters = ImportCounters(control=Control())
-        pipeline = Pipeline(self._indexer, spec, counters, level=self._level, begin_import=None)
+        pipeline = Pipeline(self._indexer, counters, level=self._level, begin_import=None)
         with metering() as meter, drawing_on(self._budget(item)):
             await pipeline.embed(documents, await self._indexer.known_hashes(documents))
         refused = await self._refused(item, counters.errors)

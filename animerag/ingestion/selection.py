@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from animerag.readers import Detection
 
 _SHOKO_USER = "shoko_user"
-CHUNK = 1100  # rows compared with the catalogue at a time: enough for ten batches of 100, which leave together
+CHUNK = 1100  # rows compared with the catalogue at a time
 
 
 class Selection:
@@ -83,7 +83,7 @@ class Selection:
         """Yield new and changed shows, completed from the catalogue: of `first` rows, then of more."""
         identity, number = Identity(self._library), first
         while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, number))):  # noqa: B023 - awaited
-            number = min(CHUNK, 2 * number)  # the first batches reach every worker early
+            number = min(CHUNK, 2 * number)
             if kind is ImportKind.OWN:
                 shows = [*await identity.complete(own_rows(shows)), *await self._enriched(shows)]
                 edits = await provenance.edits_of(self._library, [show.id for show in shows])
@@ -105,10 +105,11 @@ class Selection:
         self, documents: Sequence[Document], counters: ImportCounters, kind: ImportKind
     ) -> list[Document]:
         """Return the documents that are not stored and indexed in the same form."""
-        spec = await self._indexer.spec()
         ids = [document.show.id for document in documents]
         stored = await self._library.fingerprints(ids)
-        indexed = await self._library.embeddings.indexed(spec.name, ids)
+        # A provider's width may be unknown before its first response, and without stored shows it is not needed.
+        spec = await (self._indexer.spec() if stored else self._indexer.known_spec())
+        indexed = await self._library.embeddings.indexed(spec.name, ids) if spec else {}
         changed = []
         for document in documents:
             known, there = stored.get(document.show.id), indexed.get(document.show.id)

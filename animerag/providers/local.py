@@ -62,6 +62,10 @@ class LocalEmbedder:
         """Return the width of the vectors."""
         return DIMENSIONS
 
+    async def known_dimensions(self) -> int:
+        """Return the width of the vectors."""
+        return DIMENSIONS
+
     async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
         """Return vectors of shape (n, 512), float32, unit length.
 

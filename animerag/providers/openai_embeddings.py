@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from animerag.errors import ProviderUnusableError
+from animerag.errors import OtherWidthError, ProviderUnusableError
 from animerag.models.providers import Priority, Usage
 from animerag.ports import Embedding
-from animerag.providers.openai_payloads import ErrorInAnswer, decoded, other_width
+from animerag.providers.openai_payloads import ErrorInAnswer, decoded
 from animerag.providers.pricing import DEFAULT_PRICES, cost_usd
 from animerag.rate_limits import estimate_tokens, spending
 from animerag.telemetry import tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import httpx2
 
@@ -75,15 +76,28 @@ class OpenAIEmbedder:
         self._asked = asked_dimensions
         self._memory = memory
         self._fact = f"embedding_width {connection.address} {model} {asked_dimensions or ''}".strip()
-        self._asking = asyncio.Lock()
+        self._asking, self._remembering = asyncio.Lock(), asyncio.Lock()
         self._outdated = False
+        self._unanswered: set[asyncio.Future[None]] = set()  # requests whose responses will tell the width
 
     async def dimensions(self) -> int:
         """Return the width of the vectors, from the table for OpenAI's own models.
 
-        Any other server is asked once, with a short text, and the result is stored. Raises like `embed`.
+        Any other server is asked once, with a short text unless a request is in flight, and the result is stored.
+        Raises like `embed`.
         """
         async with self._asking:
+            width = await self.known_dimensions()
+            while width is None and self._unanswered:
+                await asyncio.wait(self._unanswered, return_when=asyncio.FIRST_COMPLETED)
+                width = self._seen
+            if width is None:
+                width = (await self.embed([PROBE], priority=Priority.LIVE)).vectors.shape[1]
+            return width
+
+    async def known_dimensions(self) -> int | None:
+        """Return the width from the table or from an earlier response; None if there is none."""
+        async with self._remembering:
             if self._outdated:
                 self._seen, self._outdated = None, False
                 await self._keep_width(None)
@@ -91,8 +105,6 @@ class OpenAIEmbedder:
             if width is None and self._memory is not None:
                 remembered = await self._memory.get_meta(self._fact) or ""
                 width = self._seen = self._remembered = int(remembered) if remembered.isdecimal() else None
-            if width is None:
-                width = (await self.embed([PROBE], priority=Priority.LIVE)).vectors.shape[1]
             return width
 
     async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
@@ -106,14 +118,15 @@ class OpenAIEmbedder:
         await self._connection.load()
         tokens = sum(map(estimate_tokens, texts))
         async with spending(self.cost_usd(tokens)) as settle:
-            embedding = await self._connection.gate.run(
-                partial(self._attempt, list(texts), tokens, self._seen or self._table_width),
-                priority=priority,
-                tokens=tokens,
-                model=self.model,
-                deadline_s=CALL_DEADLINE_S,
-                probe=partial(self._attempt, [PROBE], estimate_tokens(PROBE), self._seen or self._table_width),
-            )
+            with self._awaited():
+                embedding = await self._connection.gate.run(
+                    partial(self._attempt, list(texts), tokens, self._seen or self._table_width),
+                    priority=priority,
+                    tokens=tokens,
+                    model=self.model,
+                    deadline_s=CALL_DEADLINE_S,
+                    probe=partial(self._attempt, [PROBE], estimate_tokens(PROBE), self._seen or self._table_width),
+                )
             settle(embedding.usage.cost_usd)
         await self._keep_width(self._seen)
         return embedding
@@ -172,10 +185,23 @@ class OpenAIEmbedder:
         await self._connection.gate.next_request()
         return await self._connection.post("/embeddings", request, limit_bytes=limit_bytes)
 
+    @contextmanager
+    def _awaited(self) -> Iterator[None]:
+        """Let `dimensions` wait for a block that sends a request, instead of sending one of its own."""
+        answered = asyncio.get_running_loop().create_future()
+        self._unanswered.add(answered)
+        try:
+            yield
+        finally:
+            self._unanswered.discard(answered)
+            answered.set_result(None)
+
     def _check_width(self, width: int, expected: int | None) -> None:
+        if expected is None:  # several requests are the first ones: their widths have to agree
+            expected = self._seen
         if expected is not None and width != expected:
             self._outdated = not self._connection.is_openai and width != self._seen
-            raise other_width(width, expected)
+            raise OtherWidthError.between(width, expected)
         self._seen, self._outdated = width, False
 
     async def _keep_width(self, width: int | None) -> None:

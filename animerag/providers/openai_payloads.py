@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic_core import from_json
 
-from animerag.errors import OtherWidthError, UnusableAnswerError
+from animerag.errors import UnusableAnswerError
 
 if TYPE_CHECKING:
     from animerag.ports import Vectors
@@ -70,14 +70,6 @@ def _vector(value: object) -> Vectors:
 def unusable(why: str) -> UnusableAnswerError:
     """Return the error for an unusable response."""
     return UnusableAnswerError(f"The provider's answer cannot be used: {why}. Try again.")
-
-
-def other_width(width: int, expected: int) -> OtherWidthError:
-    """Return the error for vectors whose width differs from earlier ones."""
-    return OtherWidthError(
-        f"The provider's answer cannot be used: its vectors have {width} numbers instead of {expected}."
-        " If it serves another model now, start again: the catalogue will be indexed for that one."
-    )
 
 
 def tokens_of(usage: object, name: str) -> int:

@@ -91,6 +91,10 @@ class ChromaIndex:
         """Return the tenant of the index; None for the default one, or before a local server is connected."""
         return self._connection.tenant if self._connection else self._tenant
 
+    async def launch(self) -> None:
+        """Start a local server without importing its client. Raises VectorStoreError."""
+        await self._address()
+
     async def start(self) -> None:
         """Connect now. Raises VectorStoreError."""
         await self._call(_READ_S, _done)

@@ -64,6 +64,9 @@ class ExactIndex:
         self._loaded: _Loaded | None = None
         self._loading = asyncio.Lock()
 
+    async def launch(self) -> None:
+        """Do nothing: there is no server."""
+
     async def start(self) -> None:
         """Do nothing: there is no server, and the first search reads the vectors."""
 

@@ -1,9 +1,12 @@
 """Servers with other models under OpenAI's names: the width comes from their response, and is requested once."""
 
+import contextlib
+
 import pytest
 
 from animerag.composition import open_services
 from animerag.config import load_settings
+from animerag.errors import OtherWidthError
 from animerag.jobs.jobs import Control
 from tests.raw_server import embedded, error, raw_server
 
@@ -31,7 +34,7 @@ async def test_a_server_with_an_alias_of_the_model_works_and_is_paid_once(opened
             spec = await services.ingestion._indexer.spec()
         assert (report.ingested, report.embedding_requests, healthy) == (SHOWS, 3, True)
         assert (again.unchanged, spec.dimensions) == (SHOWS, width)
-        assert len(server.texts) == len(set(server.texts)) == SHOWS + 1, "every text once, and a word for the width"
+        assert len(server.texts) == len(set(server.texts)) == SHOWS, "every text once, and nothing for the width"
 
 
 async def test_simultaneous_calls_ask_for_the_width_once(opened):
@@ -66,6 +69,22 @@ async def test_a_server_that_changes_its_model_stops_the_import_and_the_next_one
         assert (await services.embedder.dimensions(), (await services.catalogue.status()).not_indexed) == (16, 0)
 
 
+async def test_first_responses_of_different_widths_end_the_import_and_the_next_one_embeds_the_rest(opened, source):
+    answered = []
+
+    def answer(request):
+        answered.append(request)
+        return embedded(request, 16 if len(answered) == 1 else 8)
+
+    async with raw_server(answer) as server, opened(server) as services:
+        with contextlib.suppress(OtherWidthError):  # what was stored before the other width stays
+            report = await services.ingestion.run([source], Control(), batch_size=4, concurrency=3)
+            assert "numbers instead of" in (report.stopped_by or "")
+        rest = await services.ingestion.run([source], Control(), batch_size=4, concurrency=3)
+        assert (rest.ingested + rest.unchanged, rest.stopped_by) == (SHOWS, None)
+        assert (await services.embedder.dimensions(), (await services.catalogue.status()).not_indexed) == (8, 0)
+
+
 def obedient(request):
     return embedded(request, request.json.get("dimensions", 8))
 
@@ -79,8 +98,8 @@ def refusing(request):
 @pytest.mark.parametrize(("answer", "width"), [(obedient, 24), (refusing, 8), (embedded, 8)])
 async def test_a_width_is_requested_if_the_server_supports_it(opened, source, answer, width):
     async with raw_server(answer) as server, opened(server, embedding_dimensions=24) as services:
-        report = await services.ingestion.run([source], Control(), batch_size=4)
+        report = await services.ingestion.run([source], Control(), batch_size=4, concurrency=1)
         spec = await services.ingestion._indexer.spec()
         asked = ["dimensions" in request.json for request in server.requests]
     assert (report.ingested, report.stopped_by, spec.dimensions) == (SHOWS, None, width)
-    assert asked == ([True, False, False, False, False] if answer is refusing else [True] * 4)
+    assert asked == ([True, False, False, False] if answer is refusing else [True] * 3)

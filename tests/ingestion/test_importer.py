@@ -131,7 +131,8 @@ class Refusing:
     def __init__(self, embedder, poison=(), fail_after=None, error=None):
         self._embedder, self._poison, self._left, self._error = embedder, poison, fail_after, error
         self.provider, self.model = embedder.provider, embedder.model
-        self.dimensions, self.warm, self.close = embedder.dimensions, embedder.warm, embedder.close
+        self.dimensions, self.known_dimensions = embedder.dimensions, embedder.known_dimensions
+        self.warm, self.close = embedder.warm, embedder.close
 
     async def embed(self, texts, *, priority):
         if any(mark in text for mark in self._poison for text in texts):

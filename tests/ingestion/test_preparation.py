@@ -38,20 +38,29 @@ def opened(services, monkeypatch):
     return calls, created
 
 
-async def test_a_first_import_opens_the_collection_before_its_file_is_read(
-    services, opened, export, record, monkeypatch
+async def test_a_first_import_opens_the_provider_and_the_server_of_the_index_while_its_file_is_read(
+    services, export, record, monkeypatch
 ):
-    calls, created = opened
-    read = services.ingestion._selection.read
+    warmed, launched = asyncio.Event(), asyncio.Event()
+    read, warm, launch = services.ingestion._selection.read, services.embedder.warm, services.index.launch
 
-    async def after_the_collection(*arguments):
-        await asyncio.wait_for(created.wait(), 30)
+    async def noted_warm():
+        await warm()
+        warmed.set()
+
+    async def noted_launch():
+        await launch()
+        launched.set()
+
+    async def after_both(*arguments):
+        await asyncio.wait_for(asyncio.gather(warmed.wait(), launched.wait()), 30)
         return await read(*arguments)
 
-    monkeypatch.setattr(services.ingestion._selection, "read", after_the_collection)
+    monkeypatch.setattr(services.embedder, "warm", noted_warm)
+    monkeypatch.setattr(services.index, "launch", noted_launch)
+    monkeypatch.setattr(services.ingestion._selection, "read", after_both)
     report = await services.ingestion.run([export(record(1, "Alpha", "A harbour."))], Control())
     assert report.ingested == 1
-    assert calls[:2] == ["index", "collection"]
 
 
 async def test_an_import_without_anything_new_opens_nothing(services, opened, export, record):
@@ -101,14 +110,16 @@ async def test_ten_requests_import_the_sdk_once_and_not_on_the_loop(monkeypatch)
     assert threads[0] is not threading.main_thread()
 
 
-async def test_a_round_of_ten_requests_is_cut_from_the_rows_that_are_compared_first(services):
+@pytest.mark.parametrize("level", [10, 3, 1])
+async def test_the_first_round_of_requests_is_cut_from_the_rows_that_are_compared_first(services, level, monkeypatch):
     shows = iter([Show(id=str(number), title=f"T{number}") for number in range(1500)])
-    documents = services.ingestion._selection.documents(
-        shows, ImportCounters(control=Control(), read=1500), ImportKind.OWN
-    )
+    monkeypatch.setattr(services.ingestion, "_level", lambda: level)
+    first_rows = await services.ingestion._first_rows("auto")
+    counters = ImportCounters(control=Control(), read=1500)
+    documents = services.ingestion._selection.documents(shows, counters, ImportKind.OWN, first=first_rows)
     async with contextlib.aclosing(documents):
         compared = await anext(documents)
-    assert len(list(Cutter([batching.USUAL]).add(compared))) >= 10
+    assert len(list(Cutter([batching.USUAL]).add(compared))) == level
 
 
 async def test_the_first_parts_are_small_so_that_every_worker_gets_a_batch_early(services):

@@ -315,6 +315,19 @@ async def test_dimensions_of_an_unknown_model_are_asked_once(server, connection)
     assert server.paths == ["embeddings"]
 
 
+async def test_the_width_is_not_requested_while_a_response_is_on_its_way(server, connection):
+    embedder = OpenAIEmbedder(connection, model="bge-m3")
+    server.script = [embeds(items(packed(vector(1, 24))))]
+    assert await embedder.known_dimensions() is None
+    await connection.load()
+    embedding = asyncio.create_task(embedder.embed(["a"], priority=Priority.INGEST))
+    await asyncio.sleep(0)  # it has begun
+
+    assert await embedder.dimensions() == 24
+    assert (await embedding).vectors.shape == (1, 24)
+    assert server.paths == ["embeddings"]
+
+
 async def test_the_width_in_a_response_overrides_the_table(server, embedder):
     server.script = [embeds(items(packed(vector(1, 24))))]
 
