@@ -51,6 +51,7 @@ _NARROWING: dict[str, Any] = {
     "adult": None, "aired_from": None, "aired_to": None, "type": [], "season": [], "tag": [], "status": [],
     "file": None,
 }  # fmt: skip
+_IN_POPOVER = tuple(name for name in _NARROWING if name not in ("q", "preset"))
 _DEFAULTS: dict[str, Any] = {**_NARROWING, "order": "rating", "reverse": False, "page": 1, "cards_page": 1}
 _LINK = "catalogue_link"
 _ORDER_PX = 140
@@ -104,8 +105,14 @@ def controls(saved: Callable[[], None]) -> BrowseRequest:
             "Order", list(_ORDERS), format_func=_ORDERS.__getitem__, key="order", width=_ORDER_PX, **_IN_ADDRESS
         )
         reversed_ = st.toggle("Reverse", key="reverse", **_IN_ADDRESS)
-        with st.popover("Filters", icon=":material/filter_alt:", width="content"):
-            filters, file = _narrowing(saved)
+        more = st.popover(
+            "Filters", icon=":material/filter_alt:", width="content", key="catalogue_filters", on_change="rerun"
+        )
+        # Its controls take a third of the page's time; closed, and without a filter, they would all be empty.
+        filters, file = Filters(), None
+        if more.open or _has_filters():
+            with more:
+                filters, file = _narrowing(saved)
     presets = _presets()
     return BrowseRequest(
         search=(letters or "").strip(),
@@ -116,6 +123,11 @@ def controls(saved: Callable[[], None]) -> BrowseRequest:
         condition=both(_linked_condition(), *(parse(PRESETS[name]) for name in presets)),
         presets=tuple(presets),
     )
+
+
+def _has_filters() -> bool:
+    """Return whether a control of the popover has a value, or gets one from the page's address."""
+    return any(name in st.query_params or st.session_state.get(name) not in (None, []) for name in _IN_POPOVER)
 
 
 def _narrowing(saved: Callable[[], None]) -> tuple[Filters, str | None]:
