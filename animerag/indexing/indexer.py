@@ -74,10 +74,10 @@ class Indexer:
         """
         hashes, known = {document.text_hash for document in documents}, self.library.embeddings.known
         dimensions = await self.embedder.known_dimensions()
-        found = await known(self.embedder.model, dimensions, hashes)
-        if found and dimensions is None:
-            found = await known(self.embedder.model, await self.embedder.dimensions(), hashes)
-        return found
+        stored = await known(self.embedder.model, dimensions, hashes)
+        if stored and dimensions is None:
+            stored = await known(self.embedder.model, await self.embedder.dimensions(), hashes)
+        return stored
 
     async def embed(
         self, documents: Sequence[Document], known_hashes: AbstractSet[str], *, priority: Priority = Priority.INGEST

@@ -23,7 +23,7 @@ from animerag.ingestion.counters import ImportCounters
 from animerag.ingestion.pipeline import Pipeline
 from animerag.ingestion.preparation import preparing
 from animerag.ingestion.preview import ImportPreview
-from animerag.ingestion.selection import CHUNK, Selection
+from animerag.ingestion.selection import Selection, growing
 from animerag.ingestion.two_pass import LastRowWins, SourceFile
 from animerag.models.imports import Concurrency, ImportKind, IngestReport
 from animerag.rate_limits import Meter, budgeted, metering
@@ -132,8 +132,8 @@ class Ingestion:
                     if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
                         batch_size = batching.USUAL  # a fixed level uses batches of the usual size
                     expected, size = len(winners) or winners.unmatched, batch_size or self._batch_size
-                    first_rows = await self._first_rows(size)
-                    documents = self._selection.documents(winners.shows(counters), counters, kind, first=first_rows)
+                    parts = await self._parts(size)
+                    documents = self._selection.documents(winners.shows(counters), counters, kind, parts)
                     await self._import(documents, expected, counters, origin, size, queue=self._queue)
             if kind is ImportKind.OWN and counters.ingested + counters.unchanged:
                 await self._replace_sample(counters)
@@ -240,12 +240,17 @@ class Ingestion:
         cap, spec = self._max_cost_usd, await self._indexer.spec()
         return QueuedPipeline(self._indexer, spec, counters, queue, begin_import=begin, max_cost_usd=cap)
 
-    async def _first_rows(self, size: int | Literal["auto"]) -> int:
-        """Return how many rows all requests of the first round need: more are read while the provider works."""
-        level = self._level()
+    async def _parts(self, size: int | Literal["auto"]) -> Iterator[int]:
+        """Yield how many rows to read at a time, without end: first those for one round of requests of each worker.
+
+        One more round follows, because a worker takes two batches a slot before the others may have one for each.
+        """
+        slots = [self._level()]
         if self._queue is not None:
-            level = sum(worker.concurrency for worker in await self._queue.workers.alive())
-        return min(CHUNK, max(1, level) * (batching.USUAL if size == "auto" else size))
+            slots = [worker.concurrency for worker in await self._queue.workers.alive()] or slots
+        rounds = [*slots, max(slots)] if len(slots) > 1 else slots
+        each = batching.USUAL if size == "auto" else size
+        return growing([level * each for level in rounds])
 
     async def _sizes(self, documents: int, given: int | Literal["auto"], queue: WorkQueue | None) -> list[int]:
         if given != "auto":

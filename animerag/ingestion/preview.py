@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from animerag.errors import InvalidInputError
 from animerag.ingestion.counters import ImportCounters
 from animerag.ingestion.entity_resolution import Identity
+from animerag.ingestion.selection import growing
 from animerag.ingestion.two_pass import LastRowWins
 from animerag.jobs.jobs import Control
 from animerag.models.imports import ImportKind, IngestReport
@@ -122,7 +123,7 @@ class ImportPreview:
     async def _report(self, rows: Iterator[Show], counters: ImportCounters, known: set[str]) -> IngestReport:
         """Report what an import would do with rows, and the tokens of texts whose hashes are not in `known`."""
         tokens = 0
-        async with contextlib.aclosing(self._selection.documents(rows, counters, ImportKind.OWN)) as parts:
+        async with contextlib.aclosing(self._selection.documents(rows, counters, ImportKind.OWN, growing())) as parts:
             async for todo in parts:
                 counters.ingested += len(todo)
                 known.update(await self._indexer.known_hashes(todo))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from animerag.text.documents import Document
     from animerag.work_queue.work_queue import WorkQueue
 
-_POLL_S = 0.15
+_POLL_S, _LAST_POLLS_S = 0.15, 0.05
 _STORED_FIRST, _STORED_TOGETHER = 50, 200  # shows in a transaction: its statements cost as much for one show
 _TRIES = 5  # to store a batch; each waits for PostgreSQL to be back
 _STOPPING_S = 30.0  # seconds that a cancelled import waits for batches that workers have started
@@ -202,7 +202,9 @@ class QueuedPipeline:
                 await self._queue.items.cancel(self._work)
             elif stopped_s is not None and time.monotonic() > stopped_s + _STOPPING_S:
                 return
-            await (self._counters.control.pause(_POLL_S) if stopped_s is None else asyncio.sleep(_POLL_S))
+            ending = handed and counts is not None and ItemState.WAITING not in counts
+            pause_s = _LAST_POLLS_S if ending else _POLL_S
+            await (self._counters.control.pause(pause_s) if stopped_s is None else asyncio.sleep(pause_s))
 
     async def _counts(self) -> Mapping[ItemState, Counted] | None:
         """Return the batches by state; None while PostgreSQL is unavailable for up to a minute. Raises LibraryError."""

@@ -30,6 +30,16 @@ _SHOKO_USER = "shoko_user"
 CHUNK = 1100  # rows compared with the catalogue at a time
 
 
+def growing(first: Sequence[int] = (CHUNK,)) -> Iterator[int]:
+    """Yield numbers of rows without end: the `first` ones, then twice as many each time, up to 1,100."""
+    number = 0
+    for number in first:
+        yield min(CHUNK, number)
+    while True:
+        number = min(CHUNK, 2 * number)
+        yield number
+
+
 class Selection:
     """Reads files twice and compares them with the catalogue; stores and spends nothing."""
 
@@ -78,12 +88,11 @@ class Selection:
         return await asyncio.to_thread(TwoPassReader.of, again)
 
     async def documents(
-        self, rows: Iterator[Show], counters: ImportCounters, kind: ImportKind, *, first: int = CHUNK
+        self, rows: Iterator[Show], counters: ImportCounters, kind: ImportKind, parts: Iterator[int]
     ) -> AsyncGenerator[list[Document], None]:
-        """Yield new and changed shows, completed from the catalogue: of `first` rows, then of more."""
-        identity, number = Identity(self._library), first
-        while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, number))):  # noqa: B023 - awaited
-            number = min(CHUNK, 2 * number)
+        """Yield new and changed shows, completed from the catalogue, for each of the numbers of rows in `parts`."""
+        identity = Identity(self._library)
+        while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, next(parts)))):
             if kind is ImportKind.OWN:
                 shows = [*await identity.complete(own_rows(shows)), *await self._enriched(shows)]
                 edits = await provenance.edits_of(self._library, [show.id for show in shows])

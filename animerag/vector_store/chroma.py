@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Page = TypeVar("Page", bound="Sequence[Any] | Vectors")
 
-_READ_S = 15.0
-_WRITE_S = 60.0
+_READ_S, _WRITE_S = 15.0, 60.0
 _LISTED = 100  # collections per page
 _ROWS = 5000  # the server rejects more than 5461 rows per call
 _WRITE_BYTES = 3 * 2**20  # 500 rows of 1536: less costs the server time, more blocks the loop; 40 MB are rejected

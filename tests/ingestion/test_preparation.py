@@ -10,6 +10,7 @@ from animerag.errors import VectorStoreError
 from animerag.ingestion import batching
 from animerag.ingestion.batching import Cutter
 from animerag.ingestion.counters import ImportCounters
+from animerag.ingestion.selection import growing
 from animerag.jobs.jobs import Control
 from animerag.models.imports import ImportKind
 from animerag.models.shows import Show
@@ -114,9 +115,9 @@ async def test_ten_requests_import_the_sdk_once_and_not_on_the_loop(monkeypatch)
 async def test_the_first_round_of_requests_is_cut_from_the_rows_that_are_compared_first(services, level, monkeypatch):
     shows = iter([Show(id=str(number), title=f"T{number}") for number in range(1500)])
     monkeypatch.setattr(services.ingestion, "_level", lambda: level)
-    first_rows = await services.ingestion._first_rows("auto")
+    parts = await services.ingestion._parts("auto")
     counters = ImportCounters(control=Control(), read=1500)
-    documents = services.ingestion._selection.documents(shows, counters, ImportKind.OWN, first=first_rows)
+    documents = services.ingestion._selection.documents(shows, counters, ImportKind.OWN, parts)
     async with contextlib.aclosing(documents):
         compared = await anext(documents)
     assert len(list(Cutter([batching.USUAL]).add(compared))) == level
@@ -125,5 +126,5 @@ async def test_the_first_round_of_requests_is_cut_from_the_rows_that_are_compare
 async def test_the_first_parts_are_small_so_that_every_worker_gets_a_batch_early(services):
     shows = iter([Show(id=str(number), title=f"T{number}") for number in range(20)])
     counters = ImportCounters(control=Control(), read=20)
-    documents = services.ingestion._selection.documents(shows, counters, ImportKind.OWN, first=4)
+    documents = services.ingestion._selection.documents(shows, counters, ImportKind.OWN, growing([4]))
     assert [len(part) async for part in documents] == [4, 8, 8]
