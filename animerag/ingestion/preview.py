@@ -51,6 +51,7 @@ class ImportPreview:
         self._library = indexer.library
         self._selection = selection
         self._level = level
+        self._missing: tuple[tuple[str, dict[str, str]], IngestReport] | None = None
 
     async def each(self, files: Sequence[SourceFile]) -> list[FilePreview]:
         """Preview files as one import. Raises ProviderError, LibraryError.
@@ -97,11 +98,17 @@ class ImportPreview:
         return await self._report(winners.shows(counters), counters, set())
 
     async def missing(self) -> IngestReport:
-        """Report what indexing for the current model would take: shows, and tokens estimated by length."""
+        """Report what indexing for the current model would take: shows, and tokens estimated by length.
+
+        Every page says so while shows are not indexed, so it is counted only after a change.
+        """
         spec = await self._indexer.spec()
-        ids = await self._library.embeddings.not_indexed(spec.name)
-        tokens = await self._library.embeddings.characters_not_indexed(spec.name) // _CHARACTERS_A_TOKEN
-        return IngestReport(read=len(ids), ingested=len(ids), usage=self._estimated(tokens))
+        of = (spec.name, await self._library.index_state())
+        if self._missing is None or self._missing[0] != of:
+            ids = await self._library.embeddings.not_indexed(spec.name)
+            tokens = await self._library.embeddings.characters_not_indexed(spec.name) // _CHARACTERS_A_TOKEN
+            self._missing = of, IngestReport(read=len(ids), ingested=len(ids), usage=self._estimated(tokens))
+        return self._missing[1]
 
     async def expected_time(self, shows: int) -> TimeEstimate:
         """Estimate the time for a number of shows: from the last import, or as a range before there was one."""

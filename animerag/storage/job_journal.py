@@ -149,9 +149,10 @@ class JobJournal:
         rows = await self._database.rows(select(jobs).where(jobs.c.id == job_id))
         return _record(rows[0]) if rows else None
 
-    async def jobs(self, *, state: str | None = None, limit: int = 20) -> list[JobRecord]:
-        """Return the newest jobs, newest first."""
-        wanted = select(jobs).order_by(jobs.c.created_at.desc()).limit(limit)
+    async def jobs(self, *, state: str | None = None, limit: int = 20, reports: bool = True) -> list[JobRecord]:
+        """Return the newest jobs, newest first; reports may be large, and are left out unless `reports` is set."""
+        columns = jobs.c if reports else (*_WITHOUT_REPORT, null().label("report"))
+        wanted = select(*columns).order_by(jobs.c.created_at.desc()).limit(limit)
         if state is not None:
             wanted = wanted.where(jobs.c.state == state)
         return [_record(row) for row in await self._database.rows(wanted)]

@@ -182,7 +182,7 @@ def _skipped() -> None:
 
 def recent_jobs() -> None:
     """Draw the latest jobs."""
-    jobs = session.runtime().call(session.services().library.journal.jobs(limit=_JOBS))
+    jobs = session.runtime().call(session.services().library.journal.jobs(limit=_JOBS, reports=False))
     if not jobs:
         return
     heading, link = st.columns([4, 1], vertical_alignment="bottom")
