@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from animerag.discovery.asked_parts import season_of
 from animerag.discovery.collection import listed
+from animerag.discovery.next_up import next_up
 from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, seasons, watch_order
 from animerag.discovery.presence import presence, tie
 from animerag.discovery.ranked_parts import ranked_parts, total_episodes
@@ -63,6 +64,8 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return _help(plan, collection)
     if plan.intent == "seasons" and plan.field == "missing":
         return missing_sequels(collection, plan.shows)
+    if plan.field in ("my_started", "my_following"):
+        return next_up(plan, collection) if table.has_statuses else None
     if plan.intent in _FRANCHISE and not plan.shows:
         return None
     if plan.intent == "field" and plan.shows and plan.measure == "sum":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from animerag.query.plan import Plan
 
 PICKS = 6
+_RANDOM = "picked at random"  # a wish for anything that suits, not for the best
 _MOST = 8
 _RATING, _KNOWN, _MOOD, _TEXT, _TASTE = 1.0, 0.5, 1.2, 1.4, 1.0
 # The fields that decide whether a show suits, and its score.
@@ -49,6 +51,8 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
     scores = _scores(candidates, plan, moods, collection)
     votes = collection.table.votes_of(scores)
     order = sorted(scores, key=lambda one: (-scores[one], -votes[one], one))
+    if _RANDOM in plan.moods:
+        order = SystemRandom().sample(order, len(order))
     ids = tuple(one_of_each(order, collection))[: min(plan.limit or PICKS, _MOST)]
     # A mood that follows from a condition adds nothing to it.
     moods_named = [name for name in plan.moods if words_of_mood(name)]

@@ -35,7 +35,14 @@ _OWN_SCORE = re.compile(
 FAVOURITES = re.compile(r"\bmy (?:own |all[- ]time |absolute |personal )?favou?rites?\b|お気に入り")
 LIKED_IT = re.compile(rf"\b(?:do|did|have) i (?:ever |really )?(?:liked?|loved?|enjoy(?:ed)?|hated?) (?:the )?{SHOW}")
 SCORED_IT = re.compile(rf"\b(?:did|have) i (?:ever |really )?(?:rated?|scored?|give|given) (?:the )?{SHOW}")
-_UNSCORED = ("count", "share", "distinct")  # measures of shows rather than of a field
+_STARTED = re.compile(
+    r"\b(?:should|can|could|to) (?:i|we) finish\b(?: (?:first|next|now|off))?\W*$|\bto finish (?:first|next|off)\b|\b(?:closest to|almost|nearly) (?:being )?(?:finish(?:ed|ing)|done|complet(?:ed?|ing))\b|\bleft off\b"
+)
+_SEQUELS = r"(?:sequels?|continuations?|(?:next|later|second|following) seasons?|follow[- ]?ups?)"
+_FOLLOWING = re.compile(
+    rf"\b{_SEQUELS}\b.{{0,50}}\b(?:i|we)(?:.ve| have)? (?:already )?(?:finished|completed|watched|seen|liked|loved|enjoyed)\b|\b{_SEQUELS}\b.{{0,20}}\b(?:can|could|should|have|haven.?t|did|didn.?t|am) (?:i|we)?.{{0,16}}\b(?:watch(?:ed)?|see|seen|continue|start)\b|\b(?:next|continue) (?:in|of|with) my (?:franchises?|series|shows?|list)\b"
+)
+_UNSCORED = ("count", "share", "distinct", "absent")  # measures of shows rather than of a field
 
 
 def own_scores(reading: Question) -> list[Condition]:
@@ -79,6 +86,11 @@ def measured_of_list(text: str, slots: Slots, mine: Sequence[Condition]) -> str:
     field = str(slots.get("field") or "")
     watched = all(test.field == "my_status" and test.value == "completed" for one in mine for test in comparisons(one))
     return {"episodes": "my_progress", "duration": "my_time"}.get(field, field) if watched else field
+
+
+def asks_for_next(text: str) -> str:
+    """Return "my_started" or "my_following" if a question asks what its owner may finish or continue; otherwise ""."""
+    return "my_started" if _STARTED.search(text) else "my_following" if _FOLLOWING.search(text) else ""
 
 
 def asks_for_own_scores(text: str) -> bool:

@@ -167,7 +167,7 @@ class Plan:
     offset: int = 0
     field: str | None = None
     fields: tuple[str, ...] = ()
-    measure: Literal["count", "distinct", "average", "median", "sum", "share", ""] = ""
+    measure: Literal["count", "distinct", "absent", "average", "median", "sum", "share", ""] = ""
     group: str = ""
     number: int | None = None
     part: int | None = None

@@ -47,7 +47,7 @@ _LEADS: dict[FieldName, str] = {
     "votes": r"(?:number of )?votes?",
     "duration": r"running times?|minutes",
 }
-_LED = rf"\b(?P<lead>{'|'.join(_LEADS.values())})\s+(?:is |are |of )?{_PRE}{_NUMBER.format('n')}(?!\s*-?\s*(?:episodes?|eps|minutes?|mins?|votes?)\b)"
+_LED = rf"\b(?P<lead>{'|'.join(_LEADS.values())})\s+(?:is |are |of )?{_PRE}{_NUMBER.format('n')}(?![\d.])(?!\s*-?\s*(?:episodes?|eps|minutes?|mins?|votes?)\b)"
 _GOES_ON = re.compile(
     rf"\s*{_PRE}{_NUMBER.format('n')}(?![\w.])(?!\s*-?\s*(?:episodes?|eps|minutes?|mins?|votes?|stars?|points?)\b)"
 )

@@ -85,7 +85,7 @@ _MEASURES = re.compile(
     r"|seasons?|types?|formats?|studios?|sources?|shows?|series|anime|entries|titles|majority|half|many|take|parts|occur"
 )
 _MEASURED = re.compile(r"episodes?|eps|votes?|hours|minutes|ratings?|scores?")
-_COUNTS = ("count", "distinct", "share")  # measures of shows rather than of a field
+_COUNTS = ("count", "distinct", "absent", "share")  # measures of shows rather than of a field
 _BARE_TOP = re.compile(r"\btop\b|トップ")
 
 
@@ -154,7 +154,7 @@ def _read_measure(reading: Question) -> Slots:
             continue
         group = first_of(reading, "groups", "group")
         field = "" if measure in _COUNTS else first_of(reading, "fields", "field") or _measured(reading)
-        if measure in ("count", "distinct") and not group:
+        if measure in ("count", "distinct", "absent") and not group:
             return {}
         _claim_measure(reading, asked, counts=measure in _COUNTS)
         slots: Slots = {"measure": measure, "field": field, **({"group": group} if group else {})}

@@ -66,6 +66,7 @@ _SO_MANY = re.compile(
     r"\b(?P<n>[2-8]|two|three|four|five|six|seven|eight) (?=(?:[\w-]+ ){0,3}(?:movies|films|shows|anime|series|titles|things|ones|ovas|comedies|dramas|romances|mysteries|thrillers|classics)\b)"
     r"|(?P<ja>\d{1,2})(?:本|作品|つ|個)(?=.{0,4}(?:教えて|おすすめ|選んで|挙げて|見せて))"
 )
+_ONE_AT_RANDOM = re.compile(r"\b(?:an?|one) random\b|\b(?:an?|one) [\w-]+ at random\b")
 _VERSUS = re.compile(r"\b(?:vs|versus|compared (?:to|with))\b")
 _MORE_OF = re.compile(
     r"^compare (?:my |the )?(?:number of )?(?:[\w-]+ ){0,2}[\w-]+ (?:and|with|to|vs\.?) [a-z]|^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]|(?:どっち|どちら)[がの]多い"
@@ -115,12 +116,16 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
             slots["limit"] = int(figure) if figure.isdigit() else lexicon()["numbers"][figure]
     if not names and has_cue("recommend", reading.text) and (minutes := time_budget(reading)):
         slots["minutes"] = minutes
+    if _ONE_AT_RANDOM.search(reading.text):
+        slots.setdefault("limit", 1)
     more = _MORE_OF.search(reading.text)
     read_phrases(reading, vocabulary, today)
     condition = both(_without_implied(condition_of(reading)), seasons, *relative)
     intent, by_rule = recognise(reading, names, condition=condition, slots=slots, missing=missing, mine=mine)
     if intent == "watch_order" and slots.get("field") in ("skip", "needed"):
         # "Can I skip the OVAs" asks about the OVAs.
+        condition = both(*(negated(part) if isinstance(part, Not) else part for part in parts_of(condition)))
+    if slots.get("measure") == "absent":  # "years without horror" asks about horror
         condition = both(*(negated(part) if isinstance(part, Not) else part for part in parts_of(condition)))
     condition = both(condition, *scored)
     kinds = [*(condition.parts if isinstance(condition, And | Or) else ())]

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from animerag.query.grammar import SHOW, SUITABLE, leftovers
 from animerag.query.intents import carrying_words, has_cue
 from animerag.query.lexicon import Mood
-from animerag.query.own_list import FAVOURITES, LIKED_IT, SCORED_IT, asks_for_own_scores, measured_of_list
+from animerag.query.own_list import (
+    FAVOURITES,
+    LIKED_IT,
+    SCORED_IT,
+    asks_for_next,
+    asks_for_own_scores,
+    measured_of_list,
+)
 from animerag.query.parts import asks_whether_first
 from animerag.query.plan import EVERYTHING, Order, comparisons, parts_of
 from animerag.query.slots import YES_NO
@@ -44,10 +51,13 @@ _RELATED = re.compile(
 )
 _SIDE = re.compile(r"\bspin[- ]?offs?\b|\bside[- ]?stor(?:y|ies)\b|\bgaiden\b|外伝|スピンオフ")
 _SEASONS_OF = re.compile(
-    r"\bseasons? of (?!(?:the|this|last|a|my)\b)|\b(?:all|every) [\w ]{2,30} seasons?\W*$|全シーズン"
+    r"\bseasons? of (?!(?:the|this|last|a|my)\b)|\bhow many (?:seasons|parts) (?:does|did|do|has) (?!(?:the|this|it|they|i|we|you|my|each|every|a|an|most)\b)|\b(?:all|every) [\w ]{2,30} seasons?\W*$|全シーズン"
+)
+_SEQUEL_OF = re.compile(
+    r"\b(?:sequels?|prequels?) (?:to|of|for) (?!(?:the|this|it|that|those|these|my|any|shows?|all)\b)"
 )
 _LACKING = re.compile(
-    r"\b(?:missing|lacking|(?:i|we) (?:don.?t|do not) (?:have|own)|lack|without (?:their|its|the)|not (?:in|own))\b.{0,40}\b(?:sequels?|prequels?|parts)\b|\b(?:sequels?|prequels?)\b.{0,40}\b(?:missing|lack|don.?t (?:have|own)|do not (?:have|own)|am i without)\b|\bincomplete (?:franchises?|series)\b|\bwhat am i missing\b|足りない続編"
+    r"\b(?:missing|lacking|(?:i|we) (?:don.?t|do not) (?:have|own)|lack|without (?:their|its|the)|not (?:in|own))\b.{0,40}\b(?:sequels?|prequels?|parts)\b|\b(?:sequels?|prequels?)\b.{0,40}\b(?:missing|lack|don.?t (?:have|own)|do not (?:have|own)|am i without)\b|(?:§\d+|\b(?:seasons?|parts)\b).{0,20}\b(?:that )?(?:i|we) (?:don.?t|do not|am missing|are missing|lack)\b|\bseasons? (?:do|don.?t) (?:i|we) (?:not )?(?:have|own)\b|\bincomplete (?:franchises?|series)\b|\bwhat am i missing\b|足りない続編"
 )
 _ASKS_FOR_SHOWS = re.compile(
     r"^(?:please |can you |could you )?(?:show|list|give|display|find|name|print|enumerate|zeig)\b|^(?:what|which)\b(?!.?s\b)(?! (?:happens|is|was|are)\b)|^(?:all|every|everything|any|anything)\b|^(?:have you|do you|do i|do we|are there|is there)\b"
@@ -123,11 +133,9 @@ def recognise(
     if _LACKING.search(text) and not uses_field(condition, "missing_episodes"):
         slots["field"] = "missing"
         return "seasons", True
-    if named and ((mine and LIKED_IT.search(text)) or SCORED_IT.search(text)):
-        slots["field"] = "my_score"
-        slots.pop("fields", None)
-    if named and str(slots.get("field") or "").startswith("my_"):
-        return "field", True
+    own = _of_own_entry(slots, text, mine, named=named)
+    if own is not None:
+        return own, True
     franchise = _of_franchise(names, condition, slots, text)
     if franchise is not None:
         return franchise, True
@@ -156,6 +164,18 @@ def recognise(
     if mine and not slots.get("relative_shows"):
         return ("recommend", True) if has_cue("recommend", text) and not named else ("my_list", True)
     return _of_shows(names, condition, slots, text) or _of_catalogue(reading, condition, slots, text, left)
+
+
+def _of_own_entry(slots: Slots, text: str, mine: Sequence[Condition], *, named: bool) -> Intent | None:
+    """Recognise questions about the owner's entry of a named show, or about what the owner may go on with."""
+    if not named:
+        if field := asks_for_next(text):
+            slots["field"] = field
+        return "next" if field else None
+    if (mine and LIKED_IT.search(text)) or SCORED_IT.search(text):
+        slots["field"] = "my_score"
+        slots.pop("fields", None)
+    return "field" if str(slots.get("field") or "").startswith("my_") else None
 
 
 def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, text: str) -> Intent | None:
@@ -188,6 +208,8 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
         return "seasons"
     if not named and not refers and words <= _SHORT + 2 and _SEASONS_OF.search(text):
         return "seasons"
+    if not named and not refers and words <= _SHORT + 2 and _SEQUEL_OF.search(text):
+        return "next"
     if (
         (named or refers)
         and slots.get("field") != "season"

@@ -12,7 +12,7 @@ from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.models.shows import TYPE_LABELS
 from animerag.query.execution import ATTRIBUTES, are_films, labels_of, meeting, selected, value_of
-from animerag.query.plan import Or
+from animerag.query.plan import Or, comparisons
 from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
         groups, known_values = _grouped(plan.group, field, ids, table)
     if plan.measure == "distinct":
         return _distinct(plan, groups, labels, japanese=japanese)
+    if plan.measure == "absent":
+        return _absent(plan, groups, labels, japanese=japanese)
+    for tag in [one.value for one in comparisons(plan.condition) if one.field == "tag"] if plan.group == "tag" else ():
+        groups.pop(str(tag), None)  # all of these shows have it
     if plan.measure in _MEASURES:
         groups = {name: [one for one in group if one is not None] for name, group in groups.items()}
     measured = {name: _measured(plan, group) for name, group in groups.items()}
@@ -196,6 +200,28 @@ def _distinct(plan: Plan, groups: Mapping[str, Sized], labels: Sequence[str], *,
     )
 
 
+def _absent(plan: Plan, groups: Mapping[str, Sized], labels: Sequence[str], *, japanese: bool) -> FactAnswer:
+    """Answer from which years or decades, between the first and the last one, no show is."""
+    step, mark = (10, "s") if plan.group == "decade" else (1, "")
+    years = sorted(int(name.removesuffix(mark)) for name in groups if name.removesuffix(mark).isdecimal())
+    empty = [f"{one}{mark}" for one in range(years[0], years[-1], step) if one not in years] if years else []
+    span = f" between {years[0]}{mark} and {years[-1]}{mark}" if years else ""
+    of = f" ({', '.join(labels)})" if labels else ""
+    english = f"Your catalogue has shows from every {plan.group}{span}{of}."
+    if empty:
+        english = f"Your catalogue has no shows{of} from {', '.join(empty)}, {len(empty)} of the {plan.group}s{span}."
+    return FactAnswer(
+        kind="text",
+        intent="stats",
+        total=len(empty),
+        value=len(empty),
+        conditions=tuple(plan.conditions()),
+        labels=tuple(labels),
+        complete=True,
+        heading=f"作品がない年：{'、'.join(empty) or 'なし'}" if japanese else english,
+    )
+
+
 def _grouped(
     group: str, field: str, ids: Sequence[str], table: FieldIndex
 ) -> tuple[dict[str, list[object]], list[bool]]:
@@ -275,7 +301,7 @@ def _rows(plan: Plan, measured: dict[str, float], groups: Mapping[str, Sized]) -
 
 
 def _rounded(value: float) -> int | float:
-    return int(value) if value == int(value) else round(value, 2)
+    return int(value) if value == int(value) else round(value, 2) if abs(value) < 1000 else round(value)
 
 
 def _figure(field: str, value: float) -> str:

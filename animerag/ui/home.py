@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from animerag.catalogue.statistics import CollectionStatistics
     from animerag.catalogue.status import Status
-    from animerag.catalogue.suggestions import Suggestion
+    from animerag.discovery.next_up import Suggestion
     from animerag.models.jobs import JobRecord
 
 _CARDS, _MORE_CARDS = 4, 8

@@ -46,6 +46,20 @@ async def test_the_best_unseen_leaves_out_sequels_begun_and_restricted_shows(sug
     assert suggested.unseen[0].reason == "Rated by 900 people"
 
 
+@pytest.mark.parametrize(
+    ("question", "titles"),
+    [
+        ("what should I finish first?", ["Gamma", "Delta"]),
+        ("sequels of shows I finished that I have not seen", ["Alpha 2nd Season"]),
+    ],
+)
+async def test_questions_get_the_same_lists(services, suggested, question, titles):
+    fact = (await services.retriever.search(question)).fact
+
+    assert [show.title for show in (await services.library.shows(fact.ids)).values()] == titles
+    assert fact.complete
+
+
 async def test_an_empty_catalogue_suggests_nothing(services):
     found = await services.suggestions.suggested(4)
     assert (found.unseen, found.started, found.following) == ((), (), ())

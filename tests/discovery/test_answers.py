@@ -42,6 +42,35 @@ def test_seasons_are_counted_with_their_parts():
     assert "in 3 parts" in fact.heading
 
 
+@pytest.mark.parametrize(
+    ("group", "value", "words"),
+    [("year", 2, "from 1999, 2001, 2 of the years between 1998 and 2002"), ("decade", 0, "from every decade")],
+)
+def test_years_and_decades_without_shows_are_listed(group, value, words):
+    shows = [Show(id=str(year), title=f"Show {year}", year=year) for year in (1998, 2000, 2002)]
+    fact = answer(Plan(intent="stats", measure="absent", group=group), collection(shows))
+
+    assert fact.value == value
+    assert words in fact.heading
+
+
+def test_the_tags_beside_a_tag_are_counted_without_it():
+    tags = {"1": ("horror", "school"), "2": ("horror", "school", "gore"), "3": ("comedy",)}
+    shows = [Show(id=show_id, title=show_id, tags=of_show) for show_id, of_show in tags.items()]
+    horror = Predicate("tag", "=", "horror")
+    fact = answer(Plan(intent="stats", measure="count", group="tag", condition=horror), collection(shows))
+
+    assert (fact.value, fact.remarks) == ("school", ("school: 2 shows", "gore: 1 show"))
+
+
+def test_a_random_wish_is_drawn_from_all_shows_that_suit():
+    shows = [Show(id=str(number), title=f"Show {number}", year=2000, rating=5.0 + number / 10) for number in range(40)]
+    wish = Plan(intent="recommend", moods=("picked at random",), limit=1)
+    drawn = {answer(wish, collection(shows)).ids for _ in range(60)}
+
+    assert len(drawn) > 10
+
+
 def test_a_missing_season_is_reported():
     missing = answer(Plan(intent="seasons", shows=("one",), number=5), ALL)
 

@@ -208,6 +208,9 @@ async def test_orders_measures_and_lists_are_the_same(filled):
             for group in ("", "tag", "studio", "decade", "season", "franchise", "rating", "type", "year", "source")
             for name in ("count", "average", "median", "sum", "share", "distinct")
         ]
+        plans += [
+            Plan(intent="stats", measure="absent", group=group, condition=no_films) for group in ("year", "decade")
+        ]
         either = Or((Predicate("type", "=", "tv"), Predicate("tag", "=", "mecha")))
         plans.append(Plan(intent="stats", measure="average", group="each", condition=either))
         for plan in plans:

@@ -1,0 +1,86 @@
+"""What the owner may go on with: shows that they have begun, and sequels of those that they have completed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from animerag.discovery.recommendations import PICKS, quality
+from animerag.models.retrieval import FactAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from animerag.discovery.collection import Collection
+    from animerag.models.shows import Show
+    from animerag.query.plan import Plan
+
+_STARTED = ("watching", "on_hold")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A suggested show and the reason."""
+
+    show: Show
+    reason: str
+
+
+def next_up(plan: Plan, collection: Collection) -> FactAnswer:
+    """Answer what the owner may finish, or which sequels of completed shows they may begin."""
+    begun = plan.field == "my_started"
+    every = list(started(collection) if begun else following(collection))
+    shown = list(islice(every, plan.limit or PICKS))
+    headings = {
+        (True, True): "Shows that you have started, the fewest remaining episodes first:",
+        (True, False): "You have not started any show that you have not finished.",
+        (False, True): "Unseen sequels of shows that you have completed:",
+        (False, False): "Your catalogue has no unseen sequels of shows that you have completed.",
+    }
+    heading = headings[begun, bool(shown)]
+    japanese = "視聴中の作品：" if begun else "見終わった作品の続編："
+    return FactAnswer(
+        kind="picks" if shown else "text",
+        intent=plan.intent,
+        ids=tuple(one.show.id for one in shown),
+        total=len(every),
+        complete=len(shown) == len(every),
+        heading=collection.say(heading, japanese if shown else "該当する作品はありません。"),
+        reasons=tuple(one.reason for one in shown),
+    )
+
+
+def started(collection: Collection) -> Iterator[Suggestion]:
+    """Yield unfinished shows, the fewest remaining episodes first."""
+    begun = [show for show in collection.table.listed() if show.my_status in _STARTED and collection.may_suggest(show)]
+    for show in sorted(begun, key=lambda show: (_left(show), -quality(show), show.id)):
+        yield Suggestion(show=show, reason=_next_episode(show))
+
+
+def _next_episode(show: Show) -> str:
+    watched, paused = show.episodes_watched or 0, show.my_status == "on_hold"
+    if show.type == "movie" or show.episodes == 1:
+        return "On hold" if paused else "Started"
+    if show.episodes and watched >= show.episodes:
+        return "Every episode watched"
+    of = f" of {show.episodes:,}" if show.episodes else ""
+    return f"Next: episode {watched + 1:,}{of}" + (", on hold" if paused else "")
+
+
+def _left(show: Show) -> float:
+    return show.episodes - (show.episodes_watched or 0) if show.episodes else float("inf")
+
+
+def following(collection: Collection) -> Iterator[Suggestion]:
+    """Yield unseen sequels of completed shows, those of the highest scored first."""
+    completed = [show for show in collection.table.listed() if collection.seen(show)]
+    liked = sorted(completed, key=lambda show: (-(show.my_score or 0), -quality(show), show.id))
+    given: set[str] = set()
+    for show in liked:
+        for entry in collection.franchises.of(show.id).after(show.id):
+            after = entry.show
+            fits = not collection.begun(after) and collection.may_suggest(after)
+            if after.id not in given and fits and entry.role == "main":
+                given.add(after.id)
+                yield Suggestion(show=after, reason=f"Continues {show.title}")
