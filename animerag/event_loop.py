@@ -12,6 +12,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,20 +81,28 @@ class Runtime:
             future.cancel()
             raise
 
-    def stream(self, events: AsyncGenerator[T, None], timeout_s: float = 180.0) -> Iterator[T]:
+    def stream(
+        self, events: AsyncGenerator[T, None], timeout_s: float = 180.0, *, idle_s: float = 1.0
+    ) -> Iterator[T | None]:
         """Iterate over an async generator on the loop; leaving the iteration early closes the generator.
 
-        `timeout_s` bounds the wait for each item. Raises what the generator raises, TimeoutError, RuntimeClosedError.
+        Yields None after each `idle_s` without an item, so that a page can say why. `timeout_s` bounds the wait for
+        each item. Raises what the generator raises, TimeoutError, RuntimeClosedError.
         """
         channel: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         future = self._submit(_pump(events, channel.put))
+        waited_since = time.monotonic()
         try:
             while True:
                 try:
-                    kind, value = channel.get(timeout=timeout_s)
+                    kind, value = channel.get(timeout=min(idle_s, timeout_s))
                 except queue.Empty:
                     self._check_alive()
-                    raise TimeoutError(f"Nothing arrived for {timeout_s:.0f} s: try again.") from None
+                    if time.monotonic() > waited_since + timeout_s:
+                        raise TimeoutError(f"Nothing arrived for {timeout_s:.0f} s: try again.") from None
+                    yield None
+                    continue
+                waited_since = time.monotonic()
                 if kind == "error":
                     raise value
                 if kind == "end":

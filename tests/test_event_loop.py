@@ -74,7 +74,7 @@ def test_a_stream_gives_its_items_and_its_error(runtime):
         yield 2
         raise ValueError("three")
 
-    stream = runtime.stream(events())
+    stream = runtime.stream(events(), idle_s=60)
     assert [next(stream), next(stream)] == [1, 2]
     with pytest.raises(ValueError, match="three"):
         next(stream)
@@ -91,7 +91,7 @@ def test_leaving_a_stream_early_closes_it_on_the_loop(runtime):
         finally:
             closed.set()
 
-    stream = runtime.stream(events())
+    stream = runtime.stream(events(), idle_s=60)
     next(stream)
     stream.close()
     assert closed.wait(5)
@@ -102,10 +102,12 @@ def test_a_silent_stream_times_out(runtime):
         yield 1
         await asyncio.sleep(60)
 
-    stream = runtime.stream(events(), timeout_s=2.0)  # the loop may be busy warming up for as long
-    next(stream)
+    # The loop may be busy warming up for as long.
+    stream = runtime.stream(events(), timeout_s=2.0, idle_s=0.1)
+    assert next(one for one in stream if one is not None) == 1
+    assert next(stream) is None, "nothing has arrived, which a page may explain"
     with pytest.raises(TimeoutError):
-        next(stream)
+        list(stream)
 
 
 def test_a_stopped_page_does_not_stop_its_job(runtime):

@@ -258,8 +258,8 @@ def _understood_as(item: Exchange) -> Exchange | None:
     return None
 
 
-def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
-    """Draw an answer as it arrives: the sources first, then its words."""
+def stream(item: Exchange, events: Iterator[Retrieval | str | Answer | None]) -> None:
+    """Draw an answer as it arrives: the sources first, then its words; None says that nothing arrives at the moment."""
     _question(item)
     with _assistant():
         place, below = st.empty(), st.empty()
@@ -270,15 +270,23 @@ def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
             if isinstance(event, Retrieval):
                 item.retrieval = event
                 if not item.text:
-                    place.caption(f"Reading {counted(len(event.sources), 'show')}")
+                    place.caption(_reading(event))
                 with below.container():
                     ask_sources.draw(item, {}, buttons=False)
             elif isinstance(event, Answer):
                 item.answer, item.error = event, event.error
                 item.text = event.text or item.text
-            else:
+            elif event is not None:
                 item.text += event
                 place.markdown(answer_markdown(item.text, _sent(item)))
+            elif item.retrieval is not None and not item.text:
+                place.caption(_reading(item.retrieval))
+
+
+def _reading(retrieval: Retrieval) -> str:
+    """Describe what an answer waits for: the model that reads the sources, or the provider's limits."""
+    reading, gate = f"Reading {counted(len(retrieval.sources), 'show')}", session.gate_now()
+    return f"{reading} · {label(gate.words())}" if gate.cool_down_s >= 1 else reading
 
 
 def _sent(item: Exchange) -> int:

@@ -190,7 +190,8 @@ def level_choice() -> LevelChoice:
     is_auto = services.settings.query_concurrency == "auto"
     with st.container(horizontal=True, vertical_alignment="center", width=_LEVEL_PX):
         if st.toggle("Automatic level", value=is_auto, key="batch_auto", persist_state="session"):
-            st.caption(f"Up to {services.batch.level} questions in flight now; more while the provider keeps up.")
+            number = counted(services.batch.level, "question")
+            st.caption(f"Up to {number} in flight now; more while the provider keeps up.")
             return "auto"
         configured = services.settings.query_concurrency
         usual = _USUAL_LEVEL if configured == "auto" else min(configured, MAX_LEVEL)

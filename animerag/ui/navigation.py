@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from starlette.middleware import Middleware
+    from starlette.types import ASGIApp, Receive, Scope, Send
     from streamlit.delta_generator import DeltaGenerator
     from streamlit.navigation.page import StreamlitPage
 
@@ -144,7 +145,30 @@ def start_server() -> list[Middleware]:
         hosts, token = settings.hosts, settings.api_token
     endpoints = ApiEndpoints(token.get_secret_value() if token else None, _runtime)
     _started.append(endpoints)
-    return [Middleware(HostCheck, hosts=hosts, programs=endpoints), Middleware(ApiMiddleware, endpoints=endpoints)]
+    return [
+        Middleware(HostCheck, hosts=hosts, programs=endpoints),
+        Middleware(ApiMiddleware, endpoints=endpoints),
+        Middleware(HomeAddress),
+    ]
+
+
+class HomeAddress:
+    """ASGI middleware that leads from /home to the app's own address, the only one at which Streamlit serves Home."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+        self._home = f"/{base}/" if base else "/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Redirect the request if it is for /home."""
+        from starlette.responses import RedirectResponse
+
+        app: ASGIApp = self._app
+        if scope["type"] == "http" and scope["path"].rstrip("/") == f"{self._home}home":
+            query = scope["query_string"].decode("latin-1")
+            app = RedirectResponse(self._home + (f"?{query}" if query else ""))
+        await app(scope, receive, send)
 
 
 @contextlib.asynccontextmanager

@@ -42,7 +42,8 @@ def test_home_is_used_without_a_mouse_and_an_answer_is_corrected(app_over, brows
         hosts, dialogs = set(), []
         page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
         page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-        page.goto(url)
+        page.goto(f"{url}/home?from=a+bookmark")  # Streamlit serves the first page at / only
+        assert page.url == f"{url}/?from=a+bookmark"
         expect(page.get_by_text("Best rated you have not watched")).to_be_visible(timeout=90_000)
 
         # A cover that is not a picture is a tile made of the title.
