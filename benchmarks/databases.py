@@ -46,6 +46,7 @@ async def fill(place, lines):
             Show(**{**row, "id": str(row["id"]), "tags": tuple(row["tags"])}) for row in rows[start : start + BATCH]
         ]
         await library.store(show_rows([Document.of(show) for show in shows], number), collection="made")
+    await library.vacuum()  # as an import does at its end
     seconds = time.process_time() + await of_server(library) - started_s
     await library.close()
     return len(rows) / seconds

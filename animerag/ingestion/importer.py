@@ -28,6 +28,7 @@ from animerag.ingestion.two_pass import LastRowWins, SourceFile
 from animerag.models.imports import Concurrency, ImportKind, IngestReport
 from animerag.rate_limits import Meter, budgeted, metering
 from animerag.storage import deletions
+from animerag.storage.derived_tables import BULK
 from animerag.storage.library import show_rows
 from animerag.telemetry.tracing import emit, recording
 
@@ -294,6 +295,8 @@ class Ingestion:
         """
         started_s = time.perf_counter()
         bulk = counters.ingested * 10 >= (await self._library.counts()).shows
+        if bulk and counters.ingested >= BULK:
+            await self._library.vacuum()
         if not counters.ingested or not (counters.replaced or bulk) or counters.control.stopping:
             return 0.0
         counters.show_progress("Checking the index")

@@ -7,6 +7,7 @@ differences between SQLite and PostgreSQL. It knows only the table for settings 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from animerag.storage.integrity import Integrity
     from animerag.storage.locks import Locks
 
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _MOMENT_S = 0.2  # how long another process's change may go unnoticed
@@ -86,6 +88,13 @@ class Database:
     async def size_bytes(self) -> int:
         """Return the size of the library on disk. Raises LibraryError."""
         return await asyncio.to_thread(self._backend.size_bytes)
+
+    async def vacuum(self) -> None:
+        """Prepare the tables for queries after a bulk change; if that fails, queries only take longer."""
+        try:
+            await asyncio.to_thread(self._backend.vacuum)
+        except LibraryError as error:
+            log.warning("%s", error)
 
     async def locks(self, data_dir: Path) -> Locks:
         """Take this process's lease, and return the locks between processes. Raises LibraryError."""

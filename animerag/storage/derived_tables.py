@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from animerag.storage.show_fields import Statement
 
 _REMOVED = 1000  # shows in one transaction
+BULK = 500  # shows; a smaller change leaves plans as good as they were
 
 
 class DerivedTables:
@@ -53,13 +54,15 @@ class DerivedTables:
             async with self._database.writing() as connection:
                 await connection.run_sync(self._tables[0].metadata.create_all)
             self._created = True
-        after = ""
+        after, stored = "", 0
         changed = outdated(select(shows.c.id), self._tables[0]).order_by(shows.c.id).limit(self._together)
         while rows := await self._database.rows(changed.where(shows.c.id > after)):
             ids = [row.id for row in rows]
             async with self._database.writing() as connection:
                 await self._store(connection, ids)
-            after = ids[-1]
+            after, stored = ids[-1], stored + len(ids)
+        if stored >= BULK:
+            await self._database.vacuum()
         number = self._tables[0].c.number
         deleted = select(number).where(number.not_in(select(shows.c.number))).limit(_REMOVED)
         while rows := await self._database.rows(deleted):

@@ -38,6 +38,9 @@ class DatabaseEngine(Protocol):
     def size_bytes(self) -> int:
         """Return the size of the database on disk. Raises LibraryError."""
 
+    def vacuum(self) -> None:
+        """Prepare the tables for queries after a bulk change, where this is of use. Raises LibraryError."""
+
     def locks(self, data_dir: Path, library_id: str) -> Locks:
         """Take this process's lease, and return the locks between processes. Raises LibraryError."""
 

@@ -130,6 +130,21 @@ class PostgreSQL:
         except SQLAlchemyError as error:
             raise LibraryError(f"The library could not be read ({self.reason(error)}).") from error
 
+    def vacuum(self) -> None:
+        """Update the planner's statistics, and mark pages as visible to all, so that an index is enough to read them.
+
+        PostgreSQL does so itself a minute or more after a bulk change; until then, a word search takes twenty times as
+        long. Raises LibraryError.
+        """
+        own = text("SELECT relname FROM pg_stat_user_tables WHERE schemaname = current_schema() ORDER BY relname")
+        try:
+            with self.reader.connect() as connection:
+                quoted = connection.dialect.identifier_preparer.quote
+                tables = ", ".join(quoted(row.relname) for row in connection.execute(own))
+                connection.exec_driver_sql(f"VACUUM (ANALYZE) {tables}")
+        except SQLAlchemyError as error:
+            raise LibraryError(f"The tables could not be analysed ({self.reason(error)}).") from error
+
     def locks(self, data_dir: Path, library_id: str) -> Locks:
         """Return session locks of the database; the data directory is for uploads and Chroma. Raises LibraryError."""
         from animerag.storage.postgresql.session_locks import SessionLocks

@@ -107,6 +107,9 @@ class SQLite:
         parts = [self._path, self._path.with_name(f"{self._path.name}-wal")]
         return sum(part.stat().st_size for part in parts if part.exists())
 
+    def vacuum(self) -> None:
+        """Do nothing: SQLite needs neither statistics nor marks of its pages."""
+
     def locks(self, data_dir: Path, library_id: str) -> Locks:  # noqa: ARG002 - a data directory has one library
         """Return lock files in the data directory. Raises LibraryError."""
         return LockFiles(data_dir)
