@@ -175,9 +175,19 @@ def translated(error: Exception, *, model: str, hide: str) -> ProviderError:
         return RequestRefusedError("A text contains characters that cannot be sent. Remove them.")
     if isinstance(error, ValueError):
         return BrokeOffError("The provider's answer is cut off or is not JSON. Try again.")
-    if isinstance(error, TimeoutError) or "timeout" in type(error).__name__.lower():
+    timed_out = isinstance(error, TimeoutError) or "timeout" in type(error).__name__.lower()
+    if timed_out and not _refuses_connections(error):
         return BrokeOffError("The provider did not answer in time. Try again later.")
     return BrokeOffError("The provider cannot be reached. Check the network and OPENAI_BASE_URL.")
+
+
+def _refuses_connections(error: BaseException | None) -> bool:
+    """Return whether no connection was made, which the SDK's transport reports as a timeout, too."""
+    while error is not None:
+        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def meaning(

@@ -428,7 +428,7 @@ async def test_every_failure_has_its_error_and_number_of_attempts(server, embedd
 async def test_a_refused_connection_is_retried(unused_tcp_port, gate):
     connection = OpenAIConnection(api_key=KEY, base_url=f"http://127.0.0.1:{unused_tcp_port}/v1", gate=gate)
 
-    with pytest.raises(TransientProviderError, match="cannot be reached|in time"):
+    with pytest.raises(TransientProviderError, match="cannot be reached"):
         await OpenAIEmbedder(connection, model="m").embed(["a"], priority=Priority.LIVE)
 
     await connection.close()
