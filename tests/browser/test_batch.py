@@ -122,7 +122,7 @@ def test_two_runs_are_compared_and_ten_thousand_rows_are_drawn(url, browser, que
 
     def bring(path, counted):
         page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(path, timeout=60_000)
-        expect(page.get_by_text(counted)).to_be_visible(timeout=30_000)
+        expect(page.get_by_text(counted, exact=True)).to_be_visible(timeout=30_000)
 
     asked = list(csv.DictReader(io.StringIO(questions.read_text(encoding="utf-8-sig"), newline="")))
     few = tmp_path / "plots.csv"

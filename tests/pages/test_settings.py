@@ -126,7 +126,7 @@ def test_a_provider_that_is_not_there_is_not_used(sampled, unused_tcp_port):
     field(sampled, "chat_provider", "selectbox").set_value("openai")
     save(sampled)
 
-    assert "Your settings were not changed. Vectors: The provider did not answer" in text_of(sampled)
+    assert "Your settings were not changed. Vectors: The provider cannot be reached" in text_of(sampled)
     assert not session.services().answering.written_by_a_model
 
 
