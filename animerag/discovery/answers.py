@@ -65,7 +65,7 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
     if plan.intent == "seasons" and plan.field == "missing":
         return missing_sequels(collection, plan.shows)
     if plan.field in ("my_started", "my_following"):
-        return next_up(plan, collection) if table.has_statuses else None
+        return next_up(plan, collection, filters) if table.has_statuses else None
     if plan.intent in _FRANCHISE and not plan.shows:
         return None
     if plan.intent == "field" and plan.shows and plan.measure == "sum":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from animerag.discovery.recommendations import PICKS, quality
+from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
+from animerag.query.execution import labels_of, meeting
+from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,26 +29,31 @@ class Suggestion:
     reason: str
 
 
-def next_up(plan: Plan, collection: Collection) -> FactAnswer:
-    """Answer what the owner may finish, or which sequels of completed shows they may begin."""
+def next_up(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer:
+    """Answer what the owner may finish, or which sequels of completed shows they may begin; both meet the condition."""
     begun = plan.field == "my_started"
-    every = list(started(collection) if begun else following(collection))
-    shown = list(islice(every, plan.limit or PICKS))
-    headings = {
-        (True, True): "Shows that you have started, the fewest remaining episodes first:",
-        (True, False): "You have not started any show that you have not finished.",
-        (False, True): "Unseen sequels of shows that you have completed:",
-        (False, False): "Your catalogue has no unseen sequels of shows that you have completed.",
-    }
-    heading = headings[begun, bool(shown)]
-    japanese = "視聴中の作品：" if begun else "見終わった作品の続編："
+    met = set(meeting(plan.condition, collection.table, filters).met)
+    every = [one for one in (started if begun else following)(collection) if one.show.id in met]
+    shown = every[: plan.limit or PICKS]
+    labels = labels_of(plan.condition, collection.table, japanese=collection.japanese)
+    of = f" ({', '.join(labels)})" if labels else ""
+    if begun:
+        several = f"{counted(len(every), 'show')} that you have started{of}, the fewest remaining episodes first:"
+        none, japanese = f"You have not started any show that you have not finished{of}.", f"視聴中の作品{of}："
+    else:
+        several = f"{counted(len(every), 'unseen sequel')} of shows that you have completed{of}:"
+        none = f"Your catalogue has no unseen sequels of shows that you have completed{of}."
+        japanese = f"見終わった作品の続編{of}："
+    heading = (several, japanese) if shown else (none, "該当する作品はありません。")
     return FactAnswer(
         kind="picks" if shown else "text",
         intent=plan.intent,
         ids=tuple(one.show.id for one in shown),
         total=len(every),
+        conditions=tuple(plan.conditions()),
+        labels=tuple(labels),
         complete=len(shown) == len(every),
-        heading=collection.say(heading, japanese if shown else "該当する作品はありません。"),
+        heading=collection.say(*heading),
         reasons=tuple(one.reason for one in shown),
     )
 

@@ -242,7 +242,7 @@ class Ingestion:
         return QueuedPipeline(self._indexer, spec, counters, queue, begin_import=begin, max_cost_usd=cap)
 
     async def _parts(self, size: int | Literal["auto"]) -> Iterator[int]:
-        """Yield how many rows to read at a time, without end: first those for one round of requests of each worker.
+        """Return numbers of rows to read at a time, without end: first those for one round of requests of each worker.
 
         One more round follows, because a worker takes two batches a slot before the others may have one for each.
         """

@@ -104,7 +104,9 @@ class OpenAIEmbedder:
             width = self._seen or self._table_width
             if width is None and self._memory is not None:
                 remembered = await self._memory.get_meta(self._fact) or ""
-                width = self._seen = self._remembered = int(remembered) if remembered.isdecimal() else None
+                if self._seen is None:  # no response has told it meanwhile
+                    self._seen = self._remembered = int(remembered) if remembered.isdecimal() else None
+                width = self._seen
             return width
 
     async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:

@@ -36,11 +36,12 @@ FAVOURITES = re.compile(r"\bmy (?:own |all[- ]time |absolute |personal )?favou?r
 LIKED_IT = re.compile(rf"\b(?:do|did|have) i (?:ever |really )?(?:liked?|loved?|enjoy(?:ed)?|hated?) (?:the )?{SHOW}")
 SCORED_IT = re.compile(rf"\b(?:did|have) i (?:ever |really )?(?:rated?|scored?|give|given) (?:the )?{SHOW}")
 _STARTED = re.compile(
-    r"\b(?:should|can|could|to) (?:i|we) finish\b(?: (?:first|next|now|off))?\W*$|\bto finish (?:first|next|off)\b|\b(?:closest to|almost|nearly) (?:being )?(?:finish(?:ed|ing)|done|complet(?:ed?|ing))\b|\bleft off\b"
+    r"\b(?:should|can|could) (?:i|we) finish\b(?: (?:first|next|now|off))?\W*$|\bto finish (?:first|next|off)\b|\b(?:closest to|almost|nearly) (?:being )?(?:finish(?:ed|ing)|done|complet(?:ed?|ing))\b|\bleft off\b"
 )
 _SEQUELS = r"(?:sequels?|continuations?|(?:next|later|second|following) seasons?|follow[- ]?ups?)"
+_AUXILIARY = r"(?:can|could|should|have|haven.?t|did|didn.?t)"
 _FOLLOWING = re.compile(
-    rf"\b{_SEQUELS}\b.{{0,50}}\b(?:i|we)(?:.ve| have)? (?:already )?(?:finished|completed|watched|seen|liked|loved|enjoyed)\b|\b{_SEQUELS}\b.{{0,20}}\b(?:can|could|should|have|haven.?t|did|didn.?t|am) (?:i|we)?.{{0,16}}\b(?:watch(?:ed)?|see|seen|continue|start)\b|\b(?:next|continue) (?:in|of|with) my (?:franchises?|series|shows?|list)\b"
+    rf"\b{_SEQUELS}\b.{{0,50}}\b(?:i|we)(?:.ve| have)? (?:already )?(?:finished|completed|watched|seen|liked|loved|enjoyed)\b|\b{_SEQUELS}\b.{{0,20}}\b(?:{_AUXILIARY} (?:i|we)|(?:i|we) {_AUXILIARY})\b.{{0,16}}\b(?:watch(?:ed)?|see|seen|continue|start)\b|\b(?:next|continue) (?:in|of|with) my (?:franchises?|series|shows?|list)\b"
 )
 _UNSCORED = ("count", "share", "distinct", "absent")  # measures of shows rather than of a field
 

@@ -12,7 +12,7 @@ from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.models.shows import TYPE_LABELS
 from animerag.query.execution import ATTRIBUTES, are_films, labels_of, meeting, selected, value_of
-from animerag.query.plan import Or, comparisons
+from animerag.query.plan import Or, Predicate, parts_of
 from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
@@ -85,8 +85,10 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
         return _distinct(plan, groups, labels, japanese=japanese)
     if plan.measure == "absent":
         return _absent(plan, groups, labels, japanese=japanese)
-    for tag in [one.value for one in comparisons(plan.condition) if one.field == "tag"] if plan.group == "tag" else ():
-        groups.pop(str(tag), None)  # all of these shows have it
+    if plan.group == "tag":
+        for part in parts_of(plan.condition):
+            if isinstance(part, Predicate) and part.field == "tag":
+                groups.pop(str(part.value), None)  # all of these shows have it
     if plan.measure in _MEASURES:
         groups = {name: [one for one in group if one is not None] for name, group in groups.items()}
     measured = {name: _measured(plan, group) for name, group in groups.items()}

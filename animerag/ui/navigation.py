@@ -162,10 +162,10 @@ class HomeAddress:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Redirect the request if it is for /home."""
-        from starlette.responses import RedirectResponse
-
-        app: ASGIApp = self._app
+        app = self._app
         if scope["type"] == "http" and scope["path"].rstrip("/") == f"{self._home}home":
+            from starlette.responses import RedirectResponse
+
             query = scope["query_string"].decode("latin-1")
             app = RedirectResponse(self._home + (f"?{query}" if query else ""))
         await app(scope, receive, send)

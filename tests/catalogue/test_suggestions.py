@@ -51,6 +51,8 @@ async def test_the_best_unseen_leaves_out_sequels_begun_and_restricted_shows(sug
     [
         ("what should I finish first?", ["Gamma", "Delta"]),
         ("sequels of shows I finished that I have not seen", ["Alpha 2nd Season"]),
+        ("sequels of shows I finished that I have not seen, rated above 9.5", []),
+        ("which show with more than 20 episodes am I closest to finishing", ["Delta"]),
     ],
 )
 async def test_questions_get_the_same_lists(services, suggested, question, titles):

@@ -328,6 +328,31 @@ async def test_the_width_is_not_requested_while_a_response_is_on_its_way(server,
     assert server.paths == ["embeddings"]
 
 
+async def test_a_response_tells_the_width_while_it_is_looked_up(server, connection):
+    class Slow:
+        """A memory without the width, which answers only after the response has arrived."""
+
+        def __init__(self):
+            self.stored, self.arrived = {}, asyncio.Event()
+
+        async def get_meta(self, key):
+            await self.arrived.wait()
+
+        async def set_meta(self, key, value):
+            self.stored[key] = value
+            self.arrived.set()
+
+    memory = Slow()
+    embedder = OpenAIEmbedder(connection, model="bge-m3", memory=memory)
+    server.script = [embeds(items(packed(vector(1, 24))))]
+    looked_up = asyncio.create_task(embedder.known_dimensions())
+    await embedder.embed(["a"], priority=Priority.INGEST)
+
+    assert await looked_up == await embedder.dimensions() == 24
+    assert list(memory.stored.values()) == ["24"]
+    assert server.paths == ["embeddings"]
+
+
 async def test_the_width_in_a_response_overrides_the_table(server, embedder):
     server.script = [embeds(items(packed(vector(1, 24))))]
 
