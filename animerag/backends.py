@@ -59,14 +59,23 @@ async def open_providers(
     return local, embedder, chat
 
 
-async def open_index(settings: Settings, library: Library, embedder: Embedder, *, serverless: bool) -> OpenIndex:
-    """Return Chroma, or an exact search over the library's vectors if `serverless` allows it."""
+async def open_index(
+    settings: Settings, library: Library, embedder: Embedder, *, serverless: bool, warm: bool
+) -> OpenIndex:
+    """Return Chroma, or an exact search over the library's vectors if `serverless` allows it.
+
+    If `warm` announces that Chroma will be started in the background, exact search answers until then.
+    """
     directory = settings.data_dir / "chroma"
-    if serverless and not settings.chroma_url and await library.embeddings.size_bytes(embedder.model) <= _EXACT_BYTES:
+    exact = None
+    if (serverless or warm) and not settings.chroma_url:
+        small = await library.embeddings.size_bytes(embedder.model) <= _EXACT_BYTES
+        exact = _exact_index(library) if small else None
+    if exact is not None and serverless:
         from animerag.vector_store.chroma_server import ServerFiles
 
         if await asyncio.to_thread(ServerFiles(directory).live_url) is None:
-            return _exact_index(library)
+            return exact
     from animerag.vector_store.chroma import ChromaIndex
 
     return ChromaIndex(
@@ -75,6 +84,7 @@ async def open_index(settings: Settings, library: Library, embedder: Embedder, *
         api_key=settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else None,
         tenant=settings.chroma_tenant,
         database=settings.chroma_database,
+        until_started=exact if warm else None,
     )
 
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _M_ARENA_MAX, _HEAPS = -8, 2  # malloc.h: the number of glibc heaps; by default every thread may get its own
 
+_CALM_S, _CALM_TRIES = 1.0, 10  # pages may follow each other forever
+
 log = logging.getLogger(__name__)
 
 
@@ -65,7 +67,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
         gate = _gate(settings, library)
         stack.push_async_callback(gate.disconnect)
         encoder, embedder, chat = await open_providers(settings, gate, stack, library)
-        index = await open_index(settings, library, embedder, serverless=serverless)
+        index = await open_index(settings, library, embedder, serverless=serverless, warm=warm)
         stack.push_async_callback(index.close)
         from animerag.jobs.import_lock import ImportLock
         from animerag.storage.answer_cache import AnswerCache
@@ -158,7 +160,11 @@ async def _warm(services: Services) -> None:
     if services.index.mode == "in process":  # many questions need no encoder, and only a start with Chroma can repair
         await _settled(services.retriever.table())
         return
-    await _settled(services.embedder.warm(), services.index.start(), services.retriever.warm())
+    await _settled(services.embedder.warm(), services.retriever.warm())
+    if services.index.starting:
+        await _calm(services)
+    await _settled(services.index.start())
+    await _calm(services)
     await asyncio.to_thread(services.build_all)  # imported now, so that no click has to wait for it
     await _settled(services.retriever.prepare_candidates())
     try:
@@ -169,6 +175,14 @@ async def _warm(services: Services) -> None:
     except AnimeRAGError as error:
         log.warning("the index could not be checked after an unclean stop: %s", error)
     await services.passages.run()
+
+
+async def _calm(services: Services) -> None:
+    """Wait until no page has asked for anything for a moment, because imports would slow its answer down."""
+    for _ in range(_CALM_TRIES):
+        if (left_s := _CALM_S - services.visits.idle_s) <= 0:
+            return
+        await asyncio.sleep(left_s)
 
 
 async def _settled(*steps: Coroutine[Any, Any, object]) -> None:

@@ -138,6 +138,11 @@ Locate: TypeAlias = "Callable[[], Awaitable[VectorHits | Vectors | None]]"
 class VectorIndex(Protocol):
     """Stores vectors and finds the nearest ones. Every method raises VectorStoreError."""
 
+    @property
+    def starting(self) -> bool:
+        """Return whether another search stands in until the index has been started: its content is not known yet."""
+        ...
+
     async def launch(self) -> None:
         """Start the index's own server, if it has one and it does not run; connecting to it is a later call's work."""
         ...

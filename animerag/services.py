@@ -226,7 +226,7 @@ class Services:
         """The state of the catalogue, and its sample."""
         from animerag.catalogue.status import Catalogue
 
-        return Catalogue(self.indexer, self.ingestion)
+        return Catalogue(self.indexer, lambda: self.ingestion)
 
     @_Service
     def browsing(self) -> Browsing:

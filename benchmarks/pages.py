@@ -65,7 +65,7 @@ def app(data_dir, **variables):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
                 break
             except OSError:
-                time.sleep(0.1)
+                time.sleep(0.02)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -12,14 +12,15 @@ def page() -> None:
     exchanges = conversation.current()
     status = session.status()
     ready = components.catalogue_state(status)
-    if ready and not exchanges and not session.is_demo():
-        with components.error_boundary():
-            model_servers.offer(model_servers.running(), page="ask", declinable=True)
-    filters = ask.filters(heading, disabled=not ready)
-    with navigation.sidebar(), components.error_boundary():
-        ask.history(exchanges)
+    offers = st.container()
     with st.container():  # a container keeps it here; at the bottom of the page it would be far from the answer
         typed = st.chat_input("Ask about your catalogue", key="ask_question", submit_mode="stop", disabled=not ready)
+    filters = ask.filters(heading, disabled=not ready)  # after the question's box, which can be used meanwhile
+    if ready and not exchanges and not typed and not session.is_demo():
+        with offers, components.error_boundary():
+            model_servers.offer(model_servers.running(), page="ask", declinable=True)
+    with navigation.sidebar(), components.error_boundary():
+        ask.history(exchanges)
     starters, newest, earlier = st.empty(), st.empty(), st.container()
     clicked = None
     if ready and not exchanges and not typed:

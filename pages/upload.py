@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from animerag.ingestion.resumable import INGEST_JOB
+from animerag.models.jobs import INGEST_JOB
 from animerag.ui import components, navigation, session, upload, upload_files, upload_report, upload_run
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from animerag.ingestion.resumable import INGEST_JOB
+from animerag.models.jobs import INGEST_JOB
 from animerag.storage import statistics as sql
 
 if TYPE_CHECKING:

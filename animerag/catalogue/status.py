@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from animerag.catalogue import sample
 from animerag.errors import AnimeRAGError
-from animerag.ingestion.importer import SourceFile
 from animerag.models.imports import ImportKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.importer import Ingestion
     from animerag.jobs.jobs import Control, Job, Jobs
@@ -46,7 +46,8 @@ class Status:
 class Catalogue:
     """Reads the catalogue, and fills an empty one with the sample."""
 
-    def __init__(self, indexer: Indexer, ingestion: Ingestion) -> None:
+    def __init__(self, indexer: Indexer, ingestion: Callable[[], Ingestion]) -> None:
+        """`ingestion` is called when the sample is imported: its modules are not needed before."""
         self._indexer = indexer
         self._library = indexer.library
         self._ingestion = ingestion
@@ -105,11 +106,14 @@ class Catalogue:
 
     async def import_sample(self, control: Control) -> IngestReport:
         """Import the 150 sample shows; the user's own shows are not changed."""
+        from animerag.catalogue import sample
+        from animerag.ingestion.two_pass import SourceFile
+
         model = self._indexer.embedder.model
         await self._library.embeddings.save(model, await asyncio.to_thread(sample.vectors, model))
         with sample.catalogue() as path:
             source = SourceFile(path=path, name="sample catalogue")
-            report = await self._ingestion.run([source], control, kind=ImportKind.SAMPLE)
+            report = await self._ingestion().run([source], control, kind=ImportKind.SAMPLE)
         if await self._library.has_own_shows():  # an upload has finished while the sample was imported
             await self._library.remove_sample()
             await self._indexer.remove_strays()

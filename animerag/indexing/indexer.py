@@ -134,7 +134,7 @@ class Indexer:
         Only stored vectors are written; nothing is embedded. Raises LibraryError, VectorStoreError.
         """
         async with self._restoring:
-            if self._compared:
+            if self._compared or self.index.starting:
                 return
             # An import writes to the index before it records the shows, so a complete index never has fewer.
             if await self.index.count(spec) < await self.library.embeddings.count_indexed(spec.name):

@@ -19,6 +19,7 @@ from animerag.ingestion.importer import content_digest
 from animerag.ingestion.inbox import check_regular, read_inbox
 from animerag.ingestion.two_pass import SourceFile
 from animerag.models.imports import IngestReport
+from animerag.models.jobs import INGEST_JOB
 from animerag.storage.shared_uploads import SharedUploads
 from animerag.storage.upload_files import UNFINISHED, stored_names
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from animerag.storage.library import Library
     from animerag.storage.upload_files import UploadStore
 
-INGEST_JOB = "ingest"
-REINDEX_JOB = "reindex"
 _JOBS_READ = 50  # jobs of the journal
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from animerag.models.json_types import JsonObject
 
+INGEST_JOB = "ingest"  # kinds of jobs
+REINDEX_JOB = "reindex"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:

@@ -40,6 +40,11 @@ class PageActivity:
         return self._clock() - self._last_s < _GONE_S
 
     @property
+    def idle_s(self) -> float:
+        """Return the seconds since the last page request; infinity before the first one."""
+        return self._clock() - self._last_s
+
+    @property
     def drawing(self) -> bool:
         """Return whether a page is probably being drawn, in this process and then in the browser."""
         return self._clock() - self._opened_s < _DRAWN_S

@@ -40,6 +40,7 @@ _INTENTS = {
     "stats": "a statistic",
     "my_list": "a question about your list",
 }
+_FILTER_KEYS = ("ask_year_from", "ask_year_to", "ask_episodes_to", "ask_tags", "ask_retrieval_only")
 _WORDS = re.compile(r"\w+")
 _STARTERS = 4  # more would be too many to choose from at once
 _HISTORY = 8  # conversations in the sidebar
@@ -60,9 +61,18 @@ def examples(*, sample: bool) -> str | None:
 
 def filters(place: DeltaGenerator, *, disabled: bool) -> Filters:
     """Draw the conditions that apply to every question until they are removed, and return them."""
-    with place.popover("Filters", icon=":material/filter_alt:", disabled=disabled, width="content"):
-        if disabled:
-            return Filters()
+    more = place.popover(
+        "Filters",
+        icon=":material/filter_alt:",
+        disabled=disabled,
+        width="content",
+        key="ask_filters",
+        on_change="rerun",
+    )
+    # Closed and without a value, the controls would be empty, and the tags would need the catalogue in memory.
+    if disabled or not (more.open or any(st.session_state.get(key) for key in _FILTER_KEYS)):
+        return Filters()
+    with more:
         year_from = st.number_input("From year", 1900, 2200, value=None, key="ask_year_from")
         year_to = st.number_input("To year", 1900, 2200, value=None, key="ask_year_to")
         episodes_to = st.number_input("Episodes at most", 1, 10_000, value=None, key="ask_episodes_to")

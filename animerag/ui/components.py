@@ -13,7 +13,7 @@ import streamlit as st
 
 from animerag.catalogue.status import SAMPLE_JOB
 from animerag.errors import AnimeRAGError, RuntimeClosedError
-from animerag.ingestion.resumable import REINDEX_JOB
+from animerag.models.jobs import REINDEX_JOB
 from animerag.text.counting import counted
 from animerag.text.durations import duration
 from animerag.ui import session

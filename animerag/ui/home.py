@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from animerag.charts import sparkline
-from animerag.ingestion.resumable import INGEST_JOB
+from animerag.models.jobs import INGEST_JOB
 from animerag.text.counting import counted
 from animerag.ui import cards, components, conversation, session
 from animerag.ui.components import EXAMPLES

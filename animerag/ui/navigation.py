@@ -36,6 +36,8 @@ _OWNERS = ("upload", "settings", "system")  # pages that only the owner of a cat
 _started: list[
     ApiEndpoints
 ] = []  # of this server, for the lifespan, which Streamlit handles separately from the middleware
+_first_visit = threading.Event()
+_FILES_S = 0.6  # in which a browser has loaded the app's files
 # A Material icon would be fetched from its maker's server by every browser.
 _ICON = str(files("animerag.ui").joinpath("icon.png"))
 _LOGO = str(files("animerag.ui").joinpath("logo.svg"))
@@ -80,6 +82,7 @@ def is_demo() -> bool:
 
 def entered() -> None:
     """Give the page its name and icon, and note that this session came in through app.py."""
+    _first_visit.set()
     _name()
     st.session_state[_THROUGH_APP] = True
 
@@ -182,7 +185,11 @@ async def lifespan(app: object) -> AsyncIterator[None]:
 
 
 def _open_early() -> None:
-    """Open the services before the first page needs them; the page shows an error if they cannot be opened."""
+    """Open the services before the first page needs them; the page shows an error if they cannot be opened.
+
+    A browser that is there already gets the app's files first, which the imports of the services would slow down.
+    """
+    _first_visit.wait(_FILES_S)
     try:
         _runtime()
     except Exception as error:  # noqa: BLE001 - the first page opens them again, and shows the error

@@ -11,7 +11,7 @@ import streamlit as st
 from animerag.catalogue.status import SAMPLE_JOB
 from animerag.errors import InvalidInputError
 from animerag.event_loop import Runtime
-from animerag.ingestion.resumable import INGEST_JOB, REINDEX_JOB
+from animerag.models.jobs import INGEST_JOB, REINDEX_JOB
 from animerag.models.providers import Priority
 from animerag.query.rendering import labelled as chips_of
 from animerag.text.counting import counted

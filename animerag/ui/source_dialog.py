@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from animerag.charts.ask import waterfall
 from animerag.models.retrieval import how_found
 from animerag.text.cleaning import clean, sentences
 from animerag.text.counting import counted
@@ -144,6 +143,8 @@ def _timing(answer: Answer) -> None:
     if answer.cached:
         st.markdown("Answered from the cache: no request was made.")
         return
+    from animerag.charts.ask import waterfall  # with pandas, which no answer needs
+
     st.plotly_chart(waterfall(answer.spans), key="ask_waterfall", config={"displayModeBar": False})
     parts = [f"{moment(timings.total_s)} total", f"search {moment(timings.retrieve_s)}"]
     if timings.first_token_s:

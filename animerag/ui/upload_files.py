@@ -9,7 +9,7 @@ import streamlit as st
 
 from animerag.errors import InvalidInputError
 from animerag.ingestion.importer import SourceFile
-from animerag.ingestion.resumable import INGEST_JOB
+from animerag.models.jobs import INGEST_JOB
 from animerag.ui import session
 from animerag.ui.text import label
 

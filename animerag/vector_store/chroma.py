@@ -16,7 +16,7 @@ import numpy as np
 
 from animerag.concurrency import outwait
 from animerag.errors import IndexBrokenError, VectorStoreError, reason_of
-from animerag.ports import CollectionSpec, MetadataValue, Neighbour, VectorRecord, Vectors
+from animerag.ports import CollectionSpec, MetadataValue, Neighbour, VectorIndex, VectorRecord, Vectors
 from animerag.vector_store.chroma_collections import PackableRow, open_collection, spec_of, storable
 from animerag.vector_store.chroma_server import ServerAddress, ServerLease
 from animerag.vector_store.reachability import is_unreachable
@@ -51,7 +51,8 @@ class ChromaIndex:
     """A `VectorIndex` over one Chroma server. Use and close it on one event loop; it connects at the first call.
 
     Pass either `directory`, whose server is reused or started, and restarted if it dies, or the `url` of another
-    server, with `api_key`, `tenant` and `database` if it needs them.
+    server, with `api_key`, `tenant` and `database` if it needs them. `until_started` answers queries until a call has
+    reached the server or failed: importing the client and starting the server take a second.
     """
 
     # chromadb's clients share one connection pool per loop, so only the last index of a loop may close it.
@@ -65,12 +66,14 @@ class ChromaIndex:
         api_key: str | None = None,
         tenant: str | None = None,
         database: str | None = None,
+        until_started: VectorIndex | None = None,
     ) -> None:
         if (directory is None) == (url is None):
             raise ValueError("give either a directory or a URL")
         self._lease = ServerLease(directory) if directory is not None else None
         self._remote_url = url.rstrip("/") if url else None
         self._api_key, self._tenant, self._database = api_key, tenant, database
+        self._until_started = until_started
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
         self._closed = self._imported = self._has_answered = False
@@ -89,6 +92,11 @@ class ChromaIndex:
     def tenant(self) -> str | None:
         """Return the tenant of the index; None for the default one, or before a local server is connected."""
         return self._connection.tenant if self._connection else self._tenant
+
+    @property
+    def starting(self) -> bool:
+        """Return whether `until_started` answers queries."""
+        return self._until_started is not None
 
     async def launch(self) -> None:
         """Start a local server without importing its client. Raises VectorStoreError."""
@@ -140,6 +148,8 @@ class ChromaIndex:
     ) -> list[list[Neighbour]]:
         """Find neighbours; see `VectorIndex.query`. Raises VectorStoreError."""
         _check_widths(spec, [row.shape for row in vectors])
+        if self._until_started is not None:
+            return await self._until_started.query(spec, vectors, k=k, ids=ids)
         # The nearest neighbours overall are among the nearest of each group of ids, so the groups can be merged.
         # Filtering a larger result here could miss every permitted show.
         groups = [None] if ids is None else list(_chunks(list(dict.fromkeys(ids)), _QUERY_IDS))
@@ -176,6 +186,8 @@ class ChromaIndex:
 
     async def vectors(self, spec: CollectionSpec, ids: Sequence[str]) -> dict[str, tuple[str, Vectors]]:
         """Read vectors; see `VectorIndex.vectors`. Raises VectorStoreError."""
+        if self._until_started is not None:
+            return await self._until_started.vectors(spec, ids)
 
         async def read(collection: AsyncCollection) -> dict[str, tuple[str, Vectors]]:
             results: dict[str, tuple[str, Vectors]] = {}
@@ -259,7 +271,10 @@ class ChromaIndex:
 
     async def _call(self, limit_s: float, work: Callable[[_Connection], Awaitable[T]]) -> T:
         """Do `work`; bulk work waits for another's server that restarts."""
-        return await outwait(partial(self._once, limit_s, work), away=self._is_away)
+        try:
+            return await outwait(partial(self._once, limit_s, work), away=self._is_away)
+        finally:
+            self._until_started = None
 
     def _is_away(self, error: Exception) -> bool:
         """Return whether another's server that has answered before cannot be reached; ours has been started again.

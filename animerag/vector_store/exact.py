@@ -56,6 +56,7 @@ class ExactIndex:
     mode: Literal["in process"] = "in process"
     url: None = None
     tenant: None = None
+    starting: Literal[False] = False
 
     def __init__(
         self, revision: Callable[[], Awaitable[int]], load: Callable[[CollectionSpec], Awaitable[StoredVectors]]

@@ -14,9 +14,10 @@ from animerag.composition import open_services
 from animerag.errors import InvalidInputError
 from animerag.indexing.doctor import DOCTOR_JOB
 from animerag.ingestion.importer import SourceFile
-from animerag.ingestion.resumable import INGEST_JOB, to_correct
+from animerag.ingestion.resumable import to_correct
 from animerag.jobs.jobs import Control
 from animerag.models.imports import RowError
+from animerag.models.jobs import INGEST_JOB
 
 pytestmark = pytest.mark.both_databases
 

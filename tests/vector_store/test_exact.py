@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 
+from animerag.backends import open_index
 from animerag.catalogue import sample
 from animerag.composition import open_services
 from animerag.config import load_settings
@@ -124,3 +125,45 @@ async def test_a_small_catalogue_is_searched_without_a_server(settings):
 
     assert "Planetes" in answer.text
     assert not (settings.data_dir / "chroma" / "server.json").exists()
+
+
+async def test_a_small_catalogue_is_searched_until_its_server_has_started(settings):
+    settings.data_dir.mkdir(parents=True)
+    async with open_services(settings, warm=False) as opened:
+        with sample.catalogue() as path:
+            await opened.ingestion.run([SourceFile(path=path, name=path.name)], Control())
+        spec, embedder = await opened.indexer.spec(), opened.embedder
+        [vector] = (await embedder.embed(["astronauts who collect trash in orbit"], priority=Priority.LIVE)).vectors
+        with_its_own_server = load_settings(data_dir=settings.data_dir, chroma_url=None)
+        index = await open_index(with_its_own_server, opened.library, embedder, serverless=False, warm=True)
+        indexer = Indexer(opened.library, index, embedder)
+
+        await indexer.restore_lost(spec)  # the server's content is not known yet: nothing is compared or started
+        [early] = await index.query(spec, vector[None], k=3)
+        assert (index.starting, index.url) == (True, None)
+        assert list(await index.vectors(spec, [early[0].id])) == [early[0].id]
+
+        await index.start()
+        assert (index.starting, await index.count(spec)) == (False, 0)
+        await indexer.restore_lost(spec)  # now all its shows are missing
+        [late] = await index.query(spec, vector[None], k=3)
+        await index.close()
+
+    assert [near.id for near in early] == [near.id for near in late]
+
+
+async def test_a_search_does_not_wait_for_a_server_that_cannot_start(settings, tmp_path):
+    async with open_services(settings, warm=False) as opened:
+        broken = load_settings(data_dir=tmp_path / "elsewhere", chroma_url=None)
+        broken.data_dir.mkdir()
+        (broken.data_dir / "chroma").write_text("not a directory")
+        index = await open_index(broken, opened.library, opened.embedder, serverless=False, warm=True)
+        spec = await opened.indexer.spec()
+        question = np.zeros((1, spec.dimensions), "f4")
+
+        assert await index.query(spec, question, k=1) == [[]]
+        with pytest.raises(VectorStoreError):
+            await index.start()
+        with pytest.raises(VectorStoreError):  # the reason is told from now on
+            await index.query(spec, question, k=1)
+        await index.close()
