@@ -10,6 +10,7 @@ import asyncio
 import csv
 import re
 from collections import defaultdict
+from datetime import date
 from pathlib import Path
 
 from animerag.catalogue import sample
@@ -29,7 +30,7 @@ async def outcomes():
     with sample.catalogue() as path:
         words = vocabulary({tag for show in read_shows(path) for tag in show.tags})
     rows = list(csv.DictReader(SHEET.read_text(encoding="utf-8").splitlines()))
-    readings = [read(row["utterance"], names_in(row["utterance"]), words, 2026) for row in rows]
+    readings = [read(row["utterance"], names_in(row["utterance"]), words, date(2026, 11, 30)) for row in rows]
     embedder = LocalEmbedder()
     try:
         vectors = (await embedder.embed([one.masked for one in readings], priority=Priority.INGEST)).vectors

@@ -9,6 +9,7 @@ from animerag.query.plan import Predicate, both, either
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
     from animerag.query.plan import Condition, FieldName
 
@@ -55,19 +56,19 @@ _WITH = r"(?:\bwith )?(?:an? )?\b(?:unknown|missing|empty|unspecified|no known)"
 _POSTPOSED = r"(?:is|are) (?:unknown|missing|empty|not (?:known|recorded|given|listed|set))"
 
 
-def _absent(match: re.Match[str], _today: int) -> Condition:
+def _absent(match: re.Match[str], _today: date) -> Condition:
     nouns = match["nouns"]
     names = [name for name, noun in _NOUNS.items() for _ in re.finditer(rf"\b(?:{noun})\b", nouns)]
     conditions = [Predicate(name, "unknown") for name in dict.fromkeys(names)]
     return both(*conditions) if " and " in nouns else either(*conditions)
 
 
-def _of(name: FieldName) -> Callable[[re.Match[str], int], Condition]:
+def _of(name: FieldName) -> Callable[[re.Match[str], date], Condition]:
     return lambda _match, _today: Predicate(name, "unknown")
 
 
 # Patterns over a question in lower case, each with the meaning of its match.
-PATTERNS: tuple[tuple[str, Callable[[re.Match[str], int], Condition]], ...] = (
+PATTERNS: tuple[tuple[str, Callable[[re.Match[str], date], Condition]], ...] = (
     (rf"(?:{_LACK}|{_WITH}) {_LIST}{_END}", _absent),
     (rf"(?:\b(?:whose|where the|of which the|with) )?\b{_LIST} {_POSTPOSED}\b", _absent),
     *(

@@ -45,6 +45,11 @@ _OWN_ORDERS = (
     "difference",
     "seasons",
 )
+# Which shows an order of underrated and of overrated ones contains.
+_AMONG = {
+    True: ("the half with fewer votes, rated 7 or more", "票の少ない半分で評価7以上"),
+    False: ("the half with more votes", "票の多い半分"),
+}
 _FIRST = 10  # shows in an order if the question has no number
 # Names of a plan's fields in a show.
 ATTRIBUTES = {"status": "airing", "my_progress": "episodes_watched", **local_files.LANGUAGES}
@@ -86,7 +91,7 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
         return None
     selection = selected(plan, table, filters)
     met: Sequence[str] = selection.met
-    ids, sort, unknown = met, None, 0
+    ids, sort, unknown, among = met, None, 0, None
     if plan.order is not None:
         plan = _of_films(plan, met, table)
         if plan.missing:
@@ -94,6 +99,7 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
                 kind="text", intent=plan.intent, conditions=tuple(plan.conditions()), missing=plan.missing
             )
         sort, ids = _ordered(plan, met, table)
+        among = _AMONG[plan.order.descending][japanese] if plan.order and plan.order.field == "underrated" else None
         goes_without_saying = ids and plan.order is not None and plan.order.field in _OWN_ORDERS
         unknown = 0 if plan.order is None or goes_without_saying else len(met) - len(ids)
     total = len(ids)
@@ -116,7 +122,7 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
         unknown=unknown,
         undecided=tuple(selection.undecided),
         conditions=tuple(plan.conditions()),
-        labels=labels_of(plan.condition, table, japanese=japanese),
+        labels=(*labels_of(plan.condition, table, japanese=japanese), *([among] if among else [])),
         complete=True,
     )
 

@@ -40,6 +40,11 @@ _ORDERS: dict[tuple[str, bool], tuple[str, str]] = {
     ("duration", True): ("has longer episodes", "の方が一話が長い"),
     ("duration", False): ("has shorter episodes", "の方が一話が短い"),
 }
+_EQUAL: dict[str, tuple[str, str]] = {
+    "year": ("are from the same year", "は同じ年の作品"),
+    "episodes": ("are equally long", "は同じ長さ"),
+    "rating": ("are rated equally", "は同じ評価"),
+}
 _SHOWN = ("type", "year", "episodes", "rating", "votes")  # fields that are compared if a question names none
 _AIRING = {
     "finished": ("has finished airing", "は放送終了"),
@@ -297,7 +302,8 @@ def _comparison(
         return facts
     names = [f"**{(show.native_title or show.title) if japanese else show.title}**" for show in shows]
     if values[0] == values[1]:
-        return (f"{'と'.join(names)}は同じ。" if japanese else f"{' and '.join(names)} are equal. ") + facts
+        english, native = _EQUAL.get(sort.field, ("are equal", "は同じ"))
+        return (f"{'と'.join(names)}{native}。" if japanese else f"{' and '.join(names)} {english}. ") + facts
     english, native = _ORDERS[sort.field, sort.descending]
     return f"{names[0]}{native}。{facts}" if japanese else f"{names[0]} {english}. {facts}"
 

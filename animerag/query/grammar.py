@@ -17,6 +17,7 @@ from animerag.query.quantities import BOUND_BEFORE, PATTERNS, bound_of, inherite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
     from animerag.query.lexicon import Gazetteer, Meaning
     from animerag.query.plan import Condition
@@ -100,8 +101,8 @@ class Question:
         return _WORD.finditer(self.rest)
 
 
-def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
-    """Claim every phrase that is a condition, a mood or an operator; `today` is the current year."""
+def read_phrases(question: Question, vocabulary: Gazetteer, today: date) -> None:
+    """Claim every phrase that is a condition, a mood or an operator; `today` is the current date."""
     _read_ages(question)
     question.take(_NOT_BOTH, "not both")
     for start, end, on_files in local_files.read(question.rest, vocabulary.recorded):

@@ -12,6 +12,7 @@ from animerag.query.title_conditions import PATTERNS as TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
     from animerag.query.plan import Condition, FieldName, Operator
 
@@ -64,6 +65,7 @@ _PART_OF_DECADE = {
     **dict.fromkeys(("late", "second half of", "latter half of", "end of"), (5, 9)),
 }
 _SPELLED_DECADES = {"sixties": 1960, "seventies": 1970, "eighties": 1980, "nineties": 1990, "noughties": 2000}
+_QUARTERS = ("winter", "spring", "summer", "fall")
 _MONTHS = [
     "january",
     "february",
@@ -109,7 +111,7 @@ def _operator(comparison: str, table: dict[Operator, str]) -> Operator | None:
     return next((operator for operator, words in table.items() if re.fullmatch(words, comparison)), None)
 
 
-def _quantity(match: re.Match[str], _today: int) -> Condition | None:
+def _quantity(match: re.Match[str], _today: date) -> Condition | None:
     comparison, after = (match["cmp"] or "").strip(), match["post1"] or match["post2"] or ""
     operator: Operator = _operator(after, _AFTER) or _operator(comparison, _COMPARE) or "="
     number, name = _plain(_number(match, "n")), _unit(match)
@@ -129,12 +131,12 @@ def _quantity(match: re.Match[str], _today: int) -> Condition | None:
     return Predicate(name, operator, number)
 
 
-def _hours(match: re.Match[str], _today: int) -> Condition:
+def _hours(match: re.Match[str], _today: date) -> Condition:
     hours = _number(match, "n") if match["n"] else 1
     return Predicate("duration", _operator(match["cmp"].strip(), _COMPARE) or "=", _plain(60 * hours))
 
 
-def _led(match: re.Match[str], _today: int) -> Condition | None:
+def _led(match: re.Match[str], _today: date) -> Condition | None:
     """Read a bound after its field: "episodes over 20"."""
     name = next(name for name, words in _LEADS.items() if re.fullmatch(words, match["lead"]))
     return bound_of(match, name)
@@ -151,7 +153,7 @@ def inherited(text: str, start: int, name: FieldName) -> tuple[int, Condition] |
     return (match.end(), bound_of(match, name)) if match else None
 
 
-def _between(match: re.Match[str], _today: int) -> Condition | None:
+def _between(match: re.Match[str], _today: date) -> Condition | None:
     name = _unit(match)
     low, high = _plain(_number(match, "low")), _plain(_number(match, "high"))
     if name is None and high <= 10:
@@ -159,7 +161,7 @@ def _between(match: re.Match[str], _today: int) -> Condition | None:
     return None if name is None else And((Predicate(name, ">=", low), Predicate(name, "<=", high)))
 
 
-def _decade(match: re.Match[str], _today: int) -> Condition:
+def _decade(match: re.Match[str], _today: date) -> Condition:
     if match["spelled"]:
         start = _SPELLED_DECADES[match["spelled"]]
     elif match["ja"]:
@@ -179,46 +181,52 @@ def _decade(match: re.Match[str], _today: int) -> Condition:
     return year_range(start + first, start + last)
 
 
-def _season(match: re.Match[str], today: int) -> Condition:
+def _season(match: re.Match[str], today: date) -> Condition:
     season = Predicate("season", "=", _SEASONS[match["season"]])
     groups = match.groupdict()
     year = groups.get("y")
     if year:
         return both(season, Predicate("year", "=", int(year)))
     this = {"this": 0, "last": -1, "next": 1}.get(groups.get("which") or "")
-    return season if this is None else both(season, Predicate("year", "=", today + this))
+    return season if this is None else both(season, Predicate("year", "=", today.year + this))
 
 
-def _month(match: re.Match[str], _today: int) -> Condition:
+def _month(match: re.Match[str], _today: date) -> Condition:
     first = f"{match['y']}-{_MONTHS.index(match['month']) + 1:02}"
     return And((Predicate("air_date", ">=", f"{first}-01"), Predicate("air_date", "<=", f"{first}-31")))
 
 
-def _relative_year(match: re.Match[str], today: int) -> Condition:
+def _relative_year(match: re.Match[str], today: date) -> Condition:
     years = {"this": 0, "last": -1, "next": 1, "今年": 0, "去年": -1, "昨年": -1, "来年": 1}
-    return Predicate("year", "=", today + years[match["which"]])
+    return Predicate("year", "=", today.year + years[match["which"]])
 
 
-def _last_years(match: re.Match[str], today: int) -> Condition:
+def _airing_season(match: re.Match[str], today: date) -> Condition:
+    """Read "this season" and "last season", in which a year has four."""
+    place = 4 * today.year + (today.month - 1) // 3 - (match["which"] in ("last", "previous"))
+    return both(Predicate("season", "=", _QUARTERS[place % 4]), Predicate("year", "=", place // 4))
+
+
+def _last_years(match: re.Match[str], today: date) -> Condition:
     number = 10 if match["decade"] else int(_number(match, "n"))
-    return Predicate("year", ">", today - number)
+    return Predicate("year", ">", today.year - number)
 
 
-def _age(match: re.Match[str], today: int) -> Condition:
-    return Predicate("year", "<" if match["than"] == "old" else ">", today - int(_number(match, "n")))
+def _age(match: re.Match[str], today: date) -> Condition:
+    return Predicate("year", "<" if match["than"] == "old" else ">", today.year - int(_number(match, "n")))
 
 
-def _years(low: int | None, high: int | None, name: FieldName = "year") -> Callable[[re.Match[str], int], Condition]:
+def _years(low: int | None, high: int | None, name: FieldName = "year") -> Callable[[re.Match[str], date], Condition]:
     """Return a reader for "before 2010", given the year's distance to each end of the range; None for an open end."""
 
-    def read(match: re.Match[str], _today: int) -> Condition:
+    def read(match: re.Match[str], _today: date) -> Condition:
         year = int(match["y"])
         return year_range(None if low is None else year + low, None if high is None else year + high, name)
 
     return read
 
 
-def _fixed(condition: Condition) -> Callable[[re.Match[str], int], Condition]:
+def _fixed(condition: Condition) -> Callable[[re.Match[str], date], Condition]:
     return lambda _match, _today: condition
 
 
@@ -233,7 +241,7 @@ _JAPANESE_AFTER: dict[str, Operator] = {
 _JAPANESE_UNITS: dict[str, FieldName] = {"話": "episodes", "票": "votes", "点": "rating", "分": "duration"}
 
 
-def _japanese_quantity(match: re.Match[str], _today: int) -> Condition | None:
+def _japanese_quantity(match: re.Match[str], _today: date) -> Condition | None:
     name: FieldName | None = "rating" if match["rated"] else _JAPANESE_UNITS.get(match["unit"] or "")
     if name is None:
         return None
@@ -245,7 +253,7 @@ _SHORT_FILM_MIN, _LONG_FILM_MIN = 60, 120  # minutes
 _BEFORE, _AFTERWARDS = r"before|prior to|older than|earlier than|pre-?|vor", r"after|later than|newer than|post-?|nach"
 
 # In the order in which they are tried; words that one pattern explains are not read again.
-PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition | None]], ...] = tuple(
+PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], Condition | None]], ...] = tuple(
     (re.compile(pattern), read)
     for pattern, read in (
         *ABSENT,
@@ -299,6 +307,10 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
         (rf"{_Y}年(?:より後|後)", _years(1, None)),
         (rf"{_AIRED}(?:(?:in|of|from|during|for|aus)\s+)?(?:the year )?\b{_Y}年?", _years(0, 0)),
         (r"(?:from |in )?(?:\b(?P<which>this|last|next) year\b(?:'s)?)", _relative_year),
+        (
+            r"(?:in |from |of |during )?\b(?:the )?(?P<which>this|current|last|previous) season\b(?:'s)?(?! of\b)",
+            _airing_season,
+        ),
         (r"(?P<which>今年|去年|昨年|来年)", _relative_year),
         (
             rf"(?:in |from |of |during )?(?:the )?(?:last|past) (?:(?P<decade>decade)\b|{_NUMBER.format('n')} years\b)",
@@ -343,7 +355,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
         ),
         (
             r"\b(?:recent|new|modern)(?= (?:anime|shows?|movies?|films?|series|titles?|stuff|releases?|ones)\b|\W*$)",
-            lambda _, today: Predicate("year", ">=", today - 3),
+            lambda _, today: Predicate("year", ">=", today.year - 3),
         ),
         (
             r"\b(?:old|retro|vintage)(?= (?:anime|shows?|movies?|films?|series|titles?|stuff|ones|mecha)\b| but good|\W*$)",
@@ -383,7 +395,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             _fixed(Predicate("episodes", ">=", 40)),
         ),
         (
-            r"\b(?:nsfw|18\+|r-?18|adults? only|restricted|age[- ]restricted|adult(?= (?:anime|shows|content|titles)))\b",
+            r"\b(?:nsfw|18\+|r-?18|adults? only|restricted|age[- ]restricted|adult content|adult(?= (?:anime|shows|titles)))\b",
             _fixed(Predicate("restricted", "=", True)),
         ),
         (r"\b(?:sfw|safe for work|not restricted|unrestricted)\b", _fixed(Predicate("restricted", "=", False))),

@@ -74,7 +74,7 @@ _WATCH_TIME = re.compile(
 _TIME_SPENT = re.compile(
     r"\bhow (?:much time|many hours|many days|long) (?:have|did) i (?:\w+ )?(?:spent|spend|watch|watched|put)\b"
 )
-_ASKS_FOR_TIME = r"\b(?:how|long|much|time|many|hours|days|takes?|needed|spend|spent|total|whole|full|overall|run ?time|running time|length)\b|何時間"
+_ASKS_FOR_TIME = r"\b(?:how|long|much|time|many|hours|days|takes?|needed|binge|spend|spent|total|whole|full|overall|run ?time|running time|length)\b|何時間"
 _REMAINING = re.compile(r"\b(?:left|remaining)\b")
 _WHOLE = re.compile(r"\b(?:all|everything|whole|entire|franchise|every)\b|全部|すべて|全シリーズ")
 _MEASURES = re.compile(
@@ -156,8 +156,11 @@ def _read_measure(reading: Question) -> Slots:
         field = "" if measure in _COUNTS else first_of(reading, "fields", "field") or _measured(reading)
         if measure in ("count", "distinct", "absent") and not group:
             return {}
+        top = _TOP.search(asked.group()) if group else None
         _claim_measure(reading, asked, counts=measure in _COUNTS)
         slots: Slots = {"measure": measure, "field": field, **({"group": group} if group else {})}
+        if top is not None:
+            slots["limit"] = _number(top["n"] or top["m"] or top["j"])
         reading.take(_LEAST, "order")
         if _LEAST.search(reading.text):
             slots["order"] = Order(field="votes", descending=False)  # groups with the lowest value come first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from animerag.query.plan import Condition, Intent
 
 _PLACEHOLDERS = "XYZ"
+_NO_DAY = date(1, 1, 1)  # examples name no time relative to today
 OF_ALL_WATCHED = ("my_progress", "my_time")  # measures of whatever has been watched, finished or not
 _SEARCHING = ("list", "recommend", "lookup")  # intents for which words that are not a condition are searched for
 _OF_A_SHOW = ("field", "compare", "similar", "next", "watch_order", "seasons", "unsupported")
@@ -67,6 +69,9 @@ _SO_MANY = re.compile(
     r"|(?P<ja>\d{1,2})(?:本|作品|つ|個)(?=.{0,4}(?:教えて|おすすめ|選んで|挙げて|見せて))"
 )
 _ONE_AT_RANDOM = re.compile(r"\b(?:an?|one) random\b|\b(?:an?|one) [\w-]+ at random\b")
+_ON_THE_WAY = re.compile(
+    r"\b(?:for|on|during) (?:an?|the|my|our) (?:long |short |daily |\d+[- ]hour )?(?:train|commute|bus|plane|flight|car|metro|subway|road trip|journey|way (?:to|from|home)(?: \w+)?)(?: ride| trip| journey| home)?\b(?=\W*$)"
+)
 _VERSUS = re.compile(r"\b(?:vs|versus|compared (?:to|with))\b")
 _MORE_OF = re.compile(
     r"^compare (?:my |the )?(?:number of )?(?:[\w-]+ ){0,2}[\w-]+ (?:and|with|to|vs\.?) [a-z]|^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]|(?:どっち|どちら)[がの]多い"
@@ -91,8 +96,8 @@ class Reading:
     mine: tuple[Condition, ...] = ()  # conditions on the owner's list
 
 
-def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: int) -> Reading:
-    """Read a question with folded accents and widths. `names` do not overlap; `today` is the current year."""
+def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: date) -> Reading:
+    """Read a question with folded accents and widths. `names` do not overlap; `today` is the current date."""
     text = "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in question).replace("’", "'")
     masked = question
     for place, name in reversed(list(enumerate(names))):
@@ -118,6 +123,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
         slots["minutes"] = minutes
     if _ONE_AT_RANDOM.search(reading.text):
         slots.setdefault("limit", 1)
+    reading.take(_ON_THE_WAY, "occasion")
     more = _MORE_OF.search(reading.text)
     read_phrases(reading, vocabulary, today)
     condition = both(_without_implied(condition_of(reading)), seasons, *relative)
@@ -262,4 +268,4 @@ def _lendable(example: Reading) -> _Lent:
 def _example(text: str) -> Reading:
     """Read an example, in which X and Y are titles."""
     names = [Named(match.start(), match.end(), (match.group(),)) for match in re.finditer(r"\b[XY](?![a-z])", text)]
-    return read(text, names, Gazetteer(), 0)
+    return read(text, names, Gazetteer(), _NO_DAY)

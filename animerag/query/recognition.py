@@ -51,7 +51,7 @@ _RELATED = re.compile(
 )
 _SIDE = re.compile(r"\bspin[- ]?offs?\b|\bside[- ]?stor(?:y|ies)\b|\bgaiden\b|外伝|スピンオフ")
 _SEASONS_OF = re.compile(
-    r"\bseasons? of (?!(?:the|this|last|a|my)\b)|\bhow many (?:seasons|parts) (?:does|did|do|has) (?!(?:the|this|it|they|i|we|you|my|each|every|a|an|most)\b)|\b(?:all|every) [\w ]{2,30} seasons?\W*$|全シーズン"
+    r"\bseasons? of (?!(?:the|this|last|a|my)\b)|\bhow many (?:seasons|parts) (?:does|did|do|has) (?!(?:the|this|it|they|i|we|you|my|each|every|a|an|most)\b)|\b(?:all|every) [\w ]{2,30} seasons?\W*$|^(?:do|have) (?:i|we) (?:have|own|got|miss\w*) (?:all|every)(?: of)?(?: the)? (?:parts?|entr(?:y|ies)|instal?lments?|seasons?) (?:of|in|from) (?!(?:the|this|it|that|those|these|my|any|shows?|all)\b)|全シーズン"
 )
 _SEQUEL_OF = re.compile(
     r"\b(?:sequels?|prequels?) (?:to|of|for) (?!(?:the|this|it|that|those|these|my|any|shows?|all)\b)"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _ROWS = 12
 _DIGITS = 5  # characters of the longest name of an ordered group: "1990s"
-_TELLING = 3  # shows that a tag needs for its average to be compared
+_TELLING = 3  # shows that a group needs for its average to be compared
 _MOST_GROUPS = 40
 _BY = {
     "rating": "rating",
@@ -37,13 +37,14 @@ _BY = {
     "my_score": "your score",
     "difference": "how far your score is from the rating",
 }
-_IN_ORDER = ("decade", "year", "season", "rating")  # groups with a natural order
+_IN_ORDER = ("decade", "year", "season", "time of year", "rating")  # groups with a natural order
 _SEASONS = {"winter": "1", "spring": "2", "summer": "3", "fall": "4"}
 _GROUP_FIELDS = {
     "tag": ("tags",),
     "studio": ("studios",),
     "decade": ("year",),
     "season": ("season", "year"),
+    "time of year": ("season",),
 }
 _MEASURES: dict[str, Callable[[Sequence[float]], float]] = {
     "average": statistics.fmean,
@@ -93,9 +94,9 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
         groups = {name: [one for one in group if one is not None] for name, group in groups.items()}
     measured = {name: _measured(plan, group) for name, group in groups.items()}
     known = {name: number for name, number in measured.items() if number is not None}
-    if plan.group in ("tag", "franchise", "studio") and plan.measure in ("average", "median"):
+    if plan.group not in ("", "each") and plan.measure in ("average", "median"):
         telling = {name: number for name, number in known.items() if len(groups[name]) >= _TELLING}
-        known = telling or known  # the average of one show says little about a tag
+        known = telling or known  # the average of one show says little about a tag, or a year
     if not known:
         missing = () if field in ("rating", "episodes", "votes", "year") else (field,)
         heading = f"The catalogue has no {_NAMES.get(field, field)} to measure."
@@ -108,7 +109,10 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
     least_first = plan.order is not None and not plan.order.descending
     best = max(known, key=lambda name: (-known[name] if least_first else known[name], len(groups[name]), name))
     number = len(known_values) if plan.measure == "count" else sum(known_values)
-    rows = _rows(plan, known, groups)[:_ROWS] if plan.group else []
+    rows = _rows(plan, known, groups)[: plan.limit or _ROWS] if plan.group else []
+    remarks = [_row(plan, field, name, known[name], len(groups[name]), japanese=japanese) for name in rows]
+    if field == "my_score" and plan.measure == "average" and not plan.group and not japanese:
+        remarks = _beside_ratings(ids, known[""], table)
     return FactAnswer(
         kind="text",
         intent="stats",
@@ -118,8 +122,20 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
         labels=labels,
         complete=True,
         heading=_heading(_Measure(plan, field, best, known[best], number), labels, japanese=japanese),
-        remarks=tuple(_row(plan, field, name, known[name], len(groups[name]), japanese=japanese) for name in rows),
+        remarks=tuple(remarks),
     )
+
+
+def _beside_ratings(ids: Sequence[str], average: float, table: FieldIndex) -> list[str]:
+    """Compare the owner's average score with the ratings of the same shows, as far as they are known."""
+    shows = table.projected(ids, ("my_score", "rating"))
+    ratings = [show.rating for show in shows if show.my_score and show.rating]
+    if not ratings:
+        return []
+    others = statistics.fmean(ratings)
+    apart = round(abs(average - others), 2)
+    verdict = f"{apart:g} {'higher' if average > others else 'lower'} than" if apart else "the same as"
+    return [f"The average rating of these shows is {others:.2f}: your scores are {verdict} the ratings."]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +293,9 @@ def _groups_of(show: Show, group: str, table: FieldIndex) -> Iterator[str]:
     elif group == "type":
         if show.type:
             yield TYPE_LABELS[show.type]
+    elif group == "time of year":
+        if show.season:
+            yield show.season
     elif group == "season":
         if show.season and show.year:
             yield f"{show.season} {show.year}"
@@ -293,13 +312,19 @@ def _measured(plan: Plan, group: Sequence[object]) -> float | None:
 
 def _rows(plan: Plan, measured: dict[str, float], groups: Mapping[str, Sized]) -> list[str]:
     if plan.group in _IN_ORDER:
-        names = sorted(measured, key=lambda name: (name.split()[-1].zfill(_DIGITS), _SEASONS.get(name.split()[0], "")))
+        names = sorted(measured, key=_of_order)
         if len(names) <= _ROWS:
             return names
     least_first = plan.order is not None and not plan.order.descending
     return sorted(
         measured, key=lambda name: (measured[name] if least_first else -measured[name], -len(groups[name]), name)
     )
+
+
+def _of_order(name: str) -> tuple[str, str]:
+    """Return what orders a group: "1990s", "2012", "winter 2012", "winter"."""
+    season = _SEASONS.get(name.split(maxsplit=1)[0], "")
+    return ("" if name in _SEASONS else name.rsplit(maxsplit=1)[-1].zfill(_DIGITS)), season
 
 
 def _rounded(value: float) -> int | float:

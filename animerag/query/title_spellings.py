@@ -33,7 +33,7 @@ ROMAN = ["ii", "iii", "iv", "v", "vi", "vii"]
 _NUMBER = rf"(\d\d?)(?:st|nd|rd|th)?|({'|'.join(_ORDINALS)})"
 _WRITTEN = "|".join((*_CARDINALS, *ROMAN))
 _SEASON = re.compile(
-    rf"\b(?:(?:{_NUMBER})[\s-]+(?:season|cour|part)(?!\s+\d)|(?:season|part|cour)\s+(?:(\d\d?)|({_WRITTEN}))|s0?(\d))\b"
+    rf"\b(?:(?!\d\d?[\s-]+cour\b)(?:{_NUMBER})[\s-]+(?:season|cour|part)(?!\s+\d)|(?:season|part|cour)\s+(?:(\d\d?)|({_WRITTEN}))|s0?(\d))\b"
     r"|第?\s*([0-9一二三四五六])\s*(?:期|シーズン)|シーズン\s*([0-9])",
     re.IGNORECASE,
 )

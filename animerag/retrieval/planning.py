@@ -109,7 +109,7 @@ def _plan(
         covered = [other for other in names if other.start < name.end and name.start < other.end]
         if not names or (covered and name.start < covered[0].start):
             names = [name, *(other for other in names if other not in covered)]
-    reading = read(text, names, catalogue.vocabulary, datetime.now(UTC).year)
+    reading = read(text, names, catalogue.vocabulary, datetime.now(UTC).date())
     plan = _of_that_season(plan_of(reading, examples.of(reading)), text, names)
     leaned = context.plan is not None and (plan.reference != "" or plan.continues)
 

@@ -1,6 +1,7 @@
 """Plans executed on fields: sets, counts and orders, unknown values, and questions that are left to the search."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from animerag.query.lexicon import vocabulary
 from animerag.query.plan import And, Not, Of, Or, Plan, Predicate, compiled
 from animerag.query.reader import plan_of, read
 
+TODAY = date(2026, 11, 30)
 SHOWS = (
     Show(id="1", title="A", type="movie", year=1988, episodes=1, rating=8.1, tags=("Action",), season="summer"),
     Show(id="2", title="B", type="tv", year=2019, episodes=12, rating=7.5, tags=("Comedy", "Isekai"), season="fall"),
@@ -27,7 +29,7 @@ WORDS = vocabulary(TABLE.tags)
 
 
 def asked(question):
-    return carry_out(plan_of(read(question, [], WORDS, 2026)), TABLE, Filters())
+    return carry_out(plan_of(read(question, [], WORDS, TODAY)), TABLE, Filters())
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_overrated_shows_have_many_votes_and_underrated_ones_few():
     votes = {"1": 10, "2": 20, "3": 30, "4": 40, "5": 50}
     table = FieldsInMemory(replace(show, votes=votes[show.id]) for show in SHOWS)
     overrated, underrated = (
-        carry_out(plan_of(read(question, [], WORDS, 2026)), table, Filters()).ids
+        carry_out(plan_of(read(question, [], WORDS, TODAY)), table, Filters()).ids
         for question in ("overrated shows", "underrated shows")
     )
 
@@ -67,7 +69,7 @@ def test_an_order_counts_the_shows_without_a_value():
 def test_own_scores_are_compared_with_the_rating_where_both_are_known():
     scores = {"1": 9.0, "2": 5.0, "3": 9.0, "4": None, "5": 4.0}
     table = FieldsInMemory(replace(show, my_score=scores[show.id]) for show in SHOWS)
-    fact = carry_out(plan_of(read("what did I score lower than the crowd", [], WORDS, 2026)), table, Filters())
+    fact = carry_out(plan_of(read("what did I score lower than the crowd", [], WORDS, TODAY)), table, Filters())
 
     assert fact.ids == ("5", "2")  # the largest difference first; 3 has the score that it is rated
 
@@ -83,7 +85,7 @@ def test_own_scores_are_compared_with_the_rating_where_both_are_known():
 def test_a_question_whether_a_show_comes_first_names_the_one_that_does(title, question, value, ids):
     show_id = next(show.id for show in SHOWS if show.title == title)
     place = question.index(f" {title} ") + 1
-    plan = plan_of(read(question, [Named(place, place + 1, (show_id,))], WORDS, 2026))
+    plan = plan_of(read(question, [Named(place, place + 1, (show_id,))], WORDS, TODAY))
     fact = carry_out(plan, TABLE, Filters())
 
     assert (fact.kind, fact.value, fact.ids) == ("order", value, ids)
@@ -97,7 +99,7 @@ def test_questions_that_fields_cannot_answer_are_searched(question):
 def test_a_word_that_is_only_part_of_a_tag_is_no_condition():
     words = vocabulary(("sports", "team sports"))
 
-    plan = plan_of(read("sports but not baseball", [], words, 2026))
+    plan = plan_of(read("sports but not baseball", [], words, TODAY))
 
     assert not is_whole(plan)
     assert plan.ignored == ("not baseball",)

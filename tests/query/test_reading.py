@@ -1,6 +1,7 @@
 """Questions become plans: their intent, their conditions, and the place of every word."""
 
 import re
+from datetime import date
 from itertools import combinations
 
 import pytest
@@ -15,6 +16,7 @@ from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Order, Plan, Predi
 from animerag.query.reader import plan_of, read
 from animerag.query.rendering import phrase, render
 
+TODAY = date(2026, 11, 30)
 TAGS = ("comedy", "romance", "horror", "isekai", "mecha", "harem", "ecchi", "gore", "drama", "mystery", "sports")
 WATCHED, DROPPED = Predicate("my_status", "=", "completed"), Predicate("my_status", "=", "dropped")
 UNWATCHED = Or((Predicate("my_status", "=", "none"), Predicate("my_status", "=", "plan_to_watch")))
@@ -26,7 +28,7 @@ def understood(question, *, show=None, year=2026):
     """Return the plan of a question; `show` is a title in it that names the show "1"."""
     places = re.finditer(re.escape(show), question) if show else ()
     names = [Named(found.start(), found.end(), ("1",)) for found in places]
-    return plan_of(read(question, names, WORDS, year))
+    return plan_of(read(question, names, WORDS, date(year, 11, 30)))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +245,7 @@ def test_unrecorded_topics_are_named():
 def test_a_topic_that_a_file_records_is_not_missing():
     recorded = vocabulary(TAGS, recorded=["studio"])
 
-    assert plan_of(read("which studio made Monster", [Named(18, 25, ("1",))], recorded, 2026)).missing == ()
+    assert plan_of(read("which studio made Monster", [Named(18, 25, ("1",))], recorded, TODAY)).missing == ()
 
 
 @pytest.mark.parametrize(
@@ -401,8 +403,8 @@ def test_neither_nor_excludes_both():
 
 
 def test_examples_decide_only_if_no_rule_does():
-    unsure = read("a boy at a lake", [], WORDS, 2026)
-    sure = read("top 5 horror", [], WORDS, 2026)
+    unsure = read("a boy at a lake", [], WORDS, TODAY)
+    sure = read("top 5 horror", [], WORDS, TODAY)
     clear, unclear = (Likely("recommend", margin, ("surprise me",)) for margin in (0.9, 0.2))
     by_examples, by_rule = plan_of(unsure, clear), plan_of(sure, clear)
 
@@ -415,7 +417,7 @@ def test_examples_decide_only_if_no_rule_does():
 def test_a_single_word_is_never_taken_for_small_talk_by_example(question, intent):
     likely = Likely("help", 0.9, ("what can you do", "what is this"))
 
-    assert plan_of(read(question, [], WORDS, 2026), likely).intent == intent
+    assert plan_of(read(question, [], WORDS, TODAY), likely).intent == intent
 
 
 def tags():
@@ -523,7 +525,7 @@ def placed_words(reading):
     ],
 )
 def test_every_word_ends_in_one_place(question):
-    places = [word for word, _ in placed_words(read(question, [], WORDS, 2026))]
+    places = [word for word, _ in placed_words(read(question, [], WORDS, TODAY))]
     meaningful = {word for word in re.findall(r"[^\W_]+", question.lower()) if word not in carrying()}
 
     assert len(places) == len(set(places))
