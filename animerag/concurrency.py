@@ -202,7 +202,8 @@ class Slots:
                 turn.set_result(None)
 
 
-async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
-    """Cancel a task and wait until it has ended, however it does."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they have ended, however they do."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

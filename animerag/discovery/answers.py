@@ -85,7 +85,7 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
     if plan.intent == "similar":
         return similar(plan, collection, filters)
     if plan.intent == "recommend":
-        return recommend(plan, collection, filters)
+        return _explained(plan, recommend(plan, collection, filters), collection, filters)
     if plan.intent == "compare" and plan.field == "relation" and len(plan.shows) > 1:
         return tie(plan, collection)
     if plan.intent == "compare":

@@ -46,7 +46,8 @@ _DIGITS = 4
 def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer:
     """Return three to eight shows that meet the plan's conditions and match its moods, best first."""
     moods = mood_entries(plan.moods)
-    met = meeting(plan.condition, collection.table, filters).met
+    selection = meeting(plan.condition, collection.table, filters)
+    met = selection.met
     candidates = (show for show in collection.table.projected(met, WEIGHED) if suits(show, plan, moods, collection))
     scores = _scores(candidates, plan, moods, collection)
     votes = collection.table.votes_of(scores)
@@ -75,6 +76,7 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
         conditions=tuple(plan.conditions()),
         labels=labels,
         ignored=plan.ignored,
+        undecided=() if ids else tuple(selection.undecided),
         heading=heading,
         reasons=tuple(_reason(collection.show(one), plan, moods, collection) for one in ids),
         remarks=() if collection.table.has_statuses or not ids else _no_list(collection),

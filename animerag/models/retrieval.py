@@ -10,8 +10,9 @@ from animerag.models.filters import Condition, Filters, Sort
 from animerag.models.providers import Usage
 from animerag.models.shows import NamedShow, Show
 
-Branch = Literal["alias", "words", "vector", "relation"]
-_BRANCH_NAMES = {"alias": "title", "vector": "plot"}  # the names of searches for people; JSON has the branches
+Branch = Literal["alias", "words", "vector", "relation", "premise"]
+# The names of searches for people; JSON has the branches.
+_BRANCH_NAMES = {"alias": "title", "vector": "plot", "premise": "what it is known for"}
 FactKind = Literal["list", "count", "order", "value", "compare", "picks", "sequence", "text", "related"]
 FactField = Literal[
     "year",

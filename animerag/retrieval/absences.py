@@ -32,6 +32,11 @@ _SEEN = re.compile(
     r" (?P<title>[^?!,;]+?)(?: yet| already| before)?[\s?!.]*$",
     re.IGNORECASE,
 )
+# A model for a wish; two capitals make its words a name rather than the tags that they would be.
+_LIKE = re.compile(
+    r"\b(?:like|similar to) "
+    r"(?P<title>[A-Z][\w'’:-]*(?:(?: (?:of|the|and|a|in|to|no))* [A-Z0-9][\w'’:-]*)+)(?: but .{2,20})?[?!.]*$"
+)
 # Words of which a list of shows, or a time, is made; a title is not recognised by them.
 _NO_TITLE = re.compile(
     r"\b(?:an?|any\w*|all|every\w*|each|some\w*|many|most|more|less|few\w*|much|the|this|that|these|those|it|them|one|"
@@ -65,6 +70,8 @@ def absence_of(
         return no_title(as_written(plan.text, question), japanese=japanese), (), False
     if title := _unknown_title(question, plan, matches):
         return no_title(title, japanese=japanese), (), False
+    if title := _unknown_model(question, plan, matches):
+        return no_title(title, japanese=japanese), (), False
     if plan.intent in ("lookup", "compare") and len(plan.shows) == 1 and not parts_of(plan.preferred):
         rival = unnamed_rival(question.lower(), [(match.start, match.end) for match in named])
         if rival and set(rival.split()) & set(plan.text.split()):
@@ -84,6 +91,14 @@ def _unknown_title(question: str, plan: Plan, matches: Sequence[AliasMatch]) -> 
         return ""
     known = any(match.end > asked.start("title") for match in matches)
     return "" if known else asked["title"]
+
+
+def _unknown_model(question: str, plan: Plan, matches: Sequence[AliasMatch]) -> str:
+    """Return the capitals of "something like Game of Thrones" if the catalogue has no such title; otherwise ""."""
+    like = _LIKE.search(question.strip())
+    if like is None or plan.shows or any(match.named and match.end > like.start("title") for match in matches):
+        return ""
+    return like["title"]
 
 
 def as_written(words: str, question: str) -> str:

@@ -48,6 +48,18 @@ class Likeness:
     tags: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPremise:
+    """What a show of the catalogue is known for, and the cosine similarity of that text with a question.
+
+    `margin` is by how much it exceeds the similarity of the tenth nearest premise.
+    """
+
+    text: str
+    similarity: float
+    margin: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
     """The results of all branches. The shows in `lead` come first in any case; `led_by` has the reason for each."""
@@ -60,6 +72,7 @@ class Candidates:
     coverage: Mapping[str, float] = field(default_factory=dict)  # share of the question's words that each show has
     # Similarities of the shows that were compared in detail.
     likeness: Mapping[str, Likeness] = field(default_factory=dict)
+    premises: Mapping[str, KnownPremise] = field(default_factory=dict)  # of well-known shows
     lead: Sequence[str] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)
     votes: Mapping[str, int] = field(default_factory=dict)  # votes of each show, to order equal scores
@@ -72,8 +85,9 @@ class Candidates:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Return the shows that were found by vectors or words, each once."""
-        return tuple(dict.fromkeys((*(near.id for near in self.neighbours), *(hit.id for hit in self.hits))))
+        """Return the shows that were found by vectors, words or premises, each once."""
+        ids = (*(near.id for near in self.neighbours), *(hit.id for hit in self.hits), *self.premises)
+        return tuple(dict.fromkeys(ids))
 
     def features(self) -> dict[str, Features]:
         """Return the features of all shows that are not in `lead`, by id.
@@ -83,6 +97,7 @@ class Candidates:
         """
         similarity = {near.id: 1.0 - near.distance for near in self.neighbours}
         words = {hit.id: hit.score for hit in self.hits}
+        margins = {show_id: premise.margin for show_id, premise in self.premises.items()}
         farthest = min(similarity.values(), default=0.0)
         long, short, root = (
             min(1.0, self.length / _LONG),
@@ -100,6 +115,7 @@ class Candidates:
                 coverage=self.coverage.get(show_id, 0.0),
                 passage=long * self.likeness.get(show_id, least).passage,
                 tags=short * self.likeness.get(show_id, least).tags,
+                premise=margins.get(show_id, 0.0),
             )
             for show_id in self.ids
         }
@@ -115,10 +131,11 @@ class Candidates:
     def likeness_of_best(self) -> float:
         """Return the similarity of the best show to the question, which decides whether there is a match."""
         root = self.length**0.5 or 1.0
+        known = {show_id: premise.similarity for show_id, premise in self.premises.items()}
         part = _PASSAGE * min(1.0, self.length / _LONG) if self.likeness else 0.0
         return max(
             (
-                (1 - part) * one.similarity
+                (1 - part) * max(one.similarity, known.get(show_id, 0.0))
                 + (_PASSAGE * one.passage if self.likeness else 0.0)
                 + _POINT * one.words * root
                 + _TAGS * one.tags
@@ -139,6 +156,8 @@ class Candidates:
             evidence.setdefault(hit.id, []).append(Evidence(branch="words", rank=rank))
         for rank, near in enumerate(sorted(self.neighbours, key=self._nearest_first), 1):
             evidence.setdefault(near.id, []).append(Evidence(branch="vector", rank=rank, distance=near.distance))
+        for rank, show_id in enumerate(self.premises, 1):
+            evidence.setdefault(show_id, []).append(Evidence(branch="premise", rank=rank))
         return evidence
 
     def ranked(self) -> list[str]:

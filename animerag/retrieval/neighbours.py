@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from animerag.models.providers import Usage
 from animerag.retrieval.fusion import rounded
 
@@ -55,6 +57,14 @@ def before_the_last(near: Sequence[Neighbour], wanted: int) -> list[Neighbour]:
     if len(near) < wanted:
         return list(near)
     return [one for one in near if rounded(one.distance) < rounded(near[-1].distance)]
+
+
+def between(vectors: Sequence[Vectors]) -> Vectors | None:
+    """Return the direction in the middle of vectors, of the same shape and length 1; None without vectors."""
+    if not vectors:
+        return None
+    middle = np.mean(vectors, axis=0)
+    return (middle / (np.linalg.norm(middle) or 1.0)).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def _ends_in_a_tie(near: Sequence[Neighbour], candidates: int, wanted: int) -> bool:

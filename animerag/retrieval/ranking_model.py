@@ -27,10 +27,11 @@ class Features:
     coverage: float = 0.0  # share of the question's words that the show has, related words included
     passage: float = 0.0  # similarity of the nearest passage, weighted more the longer the question
     tags: float = 0.0  # similarity of the list of tags, weighted more the shorter the question
+    premise: float = 0.0  # by how much a well-known show's premise is more similar than those of other shows
 
     def values(self) -> tuple[float, ...]:
         """Return the features in the order of this class."""
-        return self.similarity, self.words, self.coverage, self.passage, self.tags
+        return self.similarity, self.words, self.coverage, self.passage, self.tags, self.premise
 
 
 @dataclass(frozen=True, slots=True)

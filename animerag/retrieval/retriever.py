@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from animerag.concurrency import cancel_and_wait
 from animerag.discovery.starters import starters
 from animerag.errors import LibraryError
 from animerag.indexing.passages import PassageVectors
@@ -27,7 +28,8 @@ from animerag.retrieval.absences import no_title
 from animerag.retrieval.candidate_shows import CandidateShows
 from animerag.retrieval.example_intents import ExampleIntents
 from animerag.retrieval.fusion import FIRST, Candidates, lacks_matches, rounded, sources
-from animerag.retrieval.neighbours import Neighbourhood, around, before_the_last, nearest
+from animerag.retrieval.neighbours import Neighbourhood, around, before_the_last, between, nearest
+from animerag.retrieval.premises import KnownShows
 from animerag.retrieval.question_text import checked_question
 from animerag.retrieval.reranking import Passages
 from animerag.retrieval.snapshots import Snapshots
@@ -75,6 +77,7 @@ class Retriever:
         self._catalogue = catalogue or Snapshots(indexer.library)
         self._examples = ExampleIntents(encoder or indexer.embedder)
         self._shows = CandidateShows(indexer.library)
+        self._known = KnownShows()
 
     async def search(
         self,
@@ -156,9 +159,7 @@ class Retriever:
         try:
             return await asyncio.gather(reading, *searches)
         finally:
-            for task in (reading, *searches):
-                task.cancel()
-            await asyncio.gather(reading, *searches, return_exceptions=True)
+            await cancel_and_wait(reading, *searches)
 
     async def exact_match(
         self, question: str, *, filters: Filters = Filters(), ignore: Iterable[str] = (), history: Sequence[Turn] = ()
@@ -351,10 +352,7 @@ class Retriever:
         if read.plan.intent in ("similar", "next"):
             spec = await self._indexer.spec()
             stored = await self._indexer.index.vectors(spec, list(read.plan.shows))
-            if not stored:
-                return None, Usage()
-            middle = np.mean([vector for _, vector in stored.values()], axis=0)
-            return (middle / (np.linalg.norm(middle) or 1.0)).astype(np.float32), Usage()
+            return between([vector for _, vector in stored.values()]), Usage()
         embedding = await self.embed([read.search_text or read.standalone], priority=priority)
         return embedding.vectors[0], embedding.usage
 
@@ -362,13 +360,16 @@ class Retriever:
         self, question: str, read: QuestionReading, hits: Sequence[WordHit], near: Neighbourhood, priority: Priority
     ) -> Candidates:
         catalogue = await self._catalogue.current()
-        ids = {*read.lead, *(one.id for some in (near.neighbours, hits, read.matches) for one in some)}
+        other = self.embeds_over_a_network or read.lead or read.own_vector
+        known = await self._catalogue.run(partial(self._known.near, None if other else near.vector, read.allowed))
+        ids = {*read.lead, *known, *(one.id for some in (near.neighbours, hits, read.matches) for one in some)}
         votes = await self.read(lambda table: table.votes_of(ids))
         candidates = Candidates(
             matches=read.matches,
             hits=hits,
             neighbours=nearest(near.neighbours, votes, CANDIDATES),
             preferred=read.preferred,
+            premises=known,
             length=len(terms(question)) + len(pairs(question)) // 3,
             lead=read.lead,
             led_by=read.led_by,
@@ -377,7 +378,7 @@ class Retriever:
         if read.lead:
             return candidates
         shows = await self._shows.read(candidates.ids, catalogue.revision)
-        covered = await asyncio.to_thread(coverage, question, list(shows.values()), catalogue.statistics)
+        covered = await asyncio.to_thread(coverage, question, list(shows.values()), catalogue.statistics, known)
         candidates = replace(candidates, coverage={show_id: rounded(share) for show_id, share in covered.items()})
         if near.vector is not None and not self.embeds_over_a_network:
             best = [shows[one] for one in candidates.ranked()[:_DETAILED] if one in shows]
@@ -393,8 +394,7 @@ class Retriever:
             return not read.fact.ids and read.fact.intent in _SETS, ""
         if read.beyond or read.missing:
             return True, ""
-        if not candidates.lead:
-            title = asked_title(question)
-            if title and not await self._library.mentions(title):
-                return True, no_title(title, japanese=is_japanese(question)) if stands_for_a_title(question) else ""
+        title = None if candidates.lead else asked_title(question)
+        if title and not await self._library.mentions(title):
+            return True, no_title(title, japanese=is_japanese(question)) if stands_for_a_title(question) else ""
         return lacks_matches(candidates), ""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
+    from animerag.retrieval.fusion import KnownPremise
 
 T = TypeVar("T")
 WeighedWord: TypeAlias = "tuple[Mapping[str, float], float]"  # a word with its related words, and its weight
@@ -62,11 +63,16 @@ def spacing(number: int) -> int:
     return max(1, -(-number // _SAMPLE))
 
 
-def coverage(question: str, shows: Iterable[Show], statistics: WordStatistics) -> dict[str, float]:
-    """Return by id the weighted share of the question's words in each show's description or tags, 0 to 1."""
+def coverage(
+    question: str, shows: Iterable[Show], statistics: WordStatistics, premises: Mapping[str, KnownPremise] | None = None
+) -> dict[str, float]:
+    """Return by id the weighted share of the question's words in each show's description, tags or premise, 0 to 1."""
     wanted = weighed_words(question, statistics)
     total = sum(weight for _, weight in wanted)
-    return {show.id: covered(wanted, words_of(show)) / total for show in shows} if total else {}
+    if not total:
+        return {}
+    words = {show_id: frozenset(terms(premise.text)) for show_id, premise in (premises or {}).items()}
+    return {show.id: covered(wanted, words_of(show) | words.get(show.id, frozenset())) / total for show in shows}
 
 
 def weighed_words(question: str, statistics: WordStatistics) -> list[WeighedWord]:

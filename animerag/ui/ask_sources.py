@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LISTED = re.compile(r"- \*\*.+?\*\*(?: · )?(?P<about>.*?) ?\[(?P<number>\d{1,3})\]")
 _CARD_PX = 230
 _STRONG = 3  # ranks that count as a strong match
-_BRANCHES = {"alias": "title", "words": "words", "vector": "plot"}
+_BRANCHES = {"alias": "title", "words": "words", "vector": "plot", "premise": "known for it"}
 _RANKED = re.compile(r"^\d+\. ", re.MULTILINE)
 _MOST_BESIDE_RANKING = 4  # cards; more would repeat a long list
 # A citation is a link to #source-N; this makes a click on it press the button of that source. The page is drawn again

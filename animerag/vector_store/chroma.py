@@ -17,19 +17,26 @@ import numpy as np
 from animerag.concurrency import outwait
 from animerag.errors import IndexBrokenError, VectorStoreError, reason_of
 from animerag.ports import CollectionSpec, MetadataValue, Neighbour, VectorIndex, VectorRecord, Vectors
-from animerag.vector_store.chroma_collections import PackableRow, open_collection, spec_of, storable
+from animerag.vector_store.chroma_collections import (
+    PackableRow,
+    check_widths,
+    chunks,
+    close_pool,
+    open_collection,
+    spec_of,
+    storable,
+)
 from animerag.vector_store.chroma_server import ServerAddress, ServerLease
 from animerag.vector_store.reachability import is_unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from chromadb.api import AsyncClientAPI
     from chromadb.api.models.AsyncCollection import AsyncCollection
 
 T = TypeVar("T")
-Page = TypeVar("Page", bound="Sequence[Any] | Vectors")
 
 _READ_S, _WRITE_S = 15.0, 60.0
 _LISTED = 100  # collections per page
@@ -117,7 +124,7 @@ class ChromaIndex:
             if sharing is not None:
                 sharing.discard(self)
                 if not sharing:
-                    await _close_pool()
+                    await close_pool()
 
     async def discard_broken(self, reason: str) -> bool:
         """Let a local server move its data aside and start with none; see `VectorIndex.discard_broken`."""
@@ -138,23 +145,23 @@ class ChromaIndex:
 
     async def upsert(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:
         """Write records; see `VectorIndex.upsert`. Raises VectorStoreError."""
-        _check_widths(spec, [record.vector.shape for record in records])
+        check_widths(spec, [record.vector.shape for record in records])
         rows = min(_ROWS, max(1, _WRITE_BYTES // (4 * spec.dimensions)))
-        for chunk in _chunks(records, rows):
+        for chunk in chunks(records, rows):
             await self._write(spec, chunk)
 
     async def query(
         self, spec: CollectionSpec, vectors: Vectors, *, k: int, ids: Sequence[str] | None = None
     ) -> list[list[Neighbour]]:
         """Find neighbours; see `VectorIndex.query`. Raises VectorStoreError."""
-        _check_widths(spec, [row.shape for row in vectors])
+        check_widths(spec, [row.shape for row in vectors])
         if self._until_started is not None:
             return await self._until_started.query(spec, vectors, k=k, ids=ids)
         # The nearest neighbours overall are among the nearest of each group of ids, so the groups can be merged.
         # Filtering a larger result here could miss every permitted show.
-        groups = [None] if ids is None else list(_chunks(list(dict.fromkeys(ids)), _QUERY_IDS))
+        groups = [None] if ids is None else list(chunks(list(dict.fromkeys(ids)), _QUERY_IDS))
         results: list[list[Neighbour]] = []
-        for rows in _chunks(vectors, _QUERY_ROWS):
+        for rows in chunks(vectors, _QUERY_ROWS):
             answers = [await self._use(spec, _READ_S, partial(_nearest, rows, k, group)) for group in groups]
             results += [_merge([answer[row] for answer in answers if answer], k) for row in range(len(rows))]
         return results
@@ -163,7 +170,7 @@ class ChromaIndex:
         """Remove records; see `VectorIndex.delete`. Raises VectorStoreError."""
 
         async def remove(collection: AsyncCollection) -> None:
-            for chunk in _chunks(list(dict.fromkeys(ids)), _ROWS):
+            for chunk in chunks(list(dict.fromkeys(ids)), _ROWS):
                 await collection.delete(ids=chunk)
 
         if ids:
@@ -191,7 +198,7 @@ class ChromaIndex:
 
         async def read(collection: AsyncCollection) -> dict[str, tuple[str, Vectors]]:
             results: dict[str, tuple[str, Vectors]] = {}
-            for chunk in _chunks(ids, _QUERY_ROWS * 10):
+            for chunk in chunks(ids, _QUERY_ROWS * 10):
                 page = await collection.get(ids=list(chunk), include=["embeddings", "metadatas"])
                 rows: Any = page["embeddings"]
                 for show_id, row, stored in zip(page["ids"], rows, page["metadatas"] or [], strict=True):
@@ -388,28 +395,5 @@ async def _done(_connection: _Connection) -> None:
     """Do nothing: the connection is enough."""
 
 
-async def _close_pool() -> None:
-    """Close the pool that all of chromadb's clients on this loop share."""
-    from chromadb.api.async_fastapi import AsyncFastAPI
-
-    pool = AsyncFastAPI._clients.pop(hash(asyncio.get_running_loop()), None)  # noqa: SLF001 - there is no public method
-    if pool is not None:
-        await pool.aclose()
-
-
-def _chunks(items: Page, size: int) -> Iterator[Page]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]  # type: ignore[misc] # a slice has the type of its sequence
-
-
 def _merge(rankings: Sequence[Sequence[Neighbour]], k: int) -> list[Neighbour]:
     return sorted((neighbour for ranking in rankings for neighbour in ranking), key=lambda one: one.distance)[:k]
-
-
-def _check_widths(spec: CollectionSpec, shapes: Sequence[tuple[int, ...]]) -> None:
-    # The first vector would fix the width of a new collection permanently.
-    for shape in shapes:
-        if shape != (spec.dimensions,):
-            raise VectorStoreError(
-                f"A vector has the shape {shape}, but collection {spec.name} has {spec.dimensions} dimensions."
-            )

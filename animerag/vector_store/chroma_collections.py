@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -12,13 +13,14 @@ from animerag.errors import VectorStoreError
 from animerag.ports import SEARCHED_COMPLETELY, CollectionSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from chromadb.api import AsyncClientAPI
     from chromadb.api.models.AsyncCollection import AsyncCollection
 
-    from animerag.ports import MetadataValue
+    from animerag.ports import MetadataValue, Vectors
 
+Page = TypeVar("Page", bound="Sequence[Any] | Vectors")
 EF_SEARCH = SEARCHED_COMPLETELY  # candidates per search
 
 
@@ -99,3 +101,28 @@ def _plain(value: Any) -> Any:
             return list(value)
         return [plain for item in value if (plain := _plain(item)) is not None] or None
     return value
+
+
+def chunks(items: Page, size: int) -> Iterator[Page]:
+    """Yield a sequence, or the rows of an array, in parts of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]  # type: ignore[misc] # a slice has the type of its sequence
+
+
+def check_widths(spec: CollectionSpec, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Raise VectorStoreError if a vector does not have the collection's width."""
+    # The first vector would fix the width of a new collection permanently.
+    for shape in shapes:
+        if shape != (spec.dimensions,):
+            raise VectorStoreError(
+                f"A vector has the shape {shape}, but collection {spec.name} has {spec.dimensions} dimensions."
+            )
+
+
+async def close_pool() -> None:
+    """Close the pool that all of chromadb's clients on this loop share."""
+    from chromadb.api.async_fastapi import AsyncFastAPI
+
+    pool = AsyncFastAPI._clients.pop(hash(asyncio.get_running_loop()), None)  # noqa: SLF001 - there is no public method
+    if pool is not None:
+        await pool.aclose()

@@ -21,8 +21,10 @@ def training():
 
 
 def test_a_score_is_the_weighted_sum_of_the_features():
-    model = RankingModel((1.0, 0.5, 0.25, 0.0, 2.0))
-    assert model.score(Features(similarity=0.4, words=2.0, coverage=0.4, passage=9.0, tags=0.1)) == pytest.approx(1.7)
+    model = RankingModel((1.0, 0.5, 0.25, 0.0, 2.0, 0.5))
+    assert model.score(
+        Features(similarity=0.4, words=2.0, coverage=0.4, passage=9.0, tags=0.1, premise=0.2)
+    ) == pytest.approx(1.8)
 
 
 def test_the_packages_weights_are_in_units_of_similarity_and_positive():
@@ -43,14 +45,14 @@ def choices(training, wanted, number=60):
 
 
 def test_a_decisive_feature_gets_the_highest_weight(training):
-    weights = training.learn(list(choices(training, np.array([1.0, 0.0, 2.0, 0.0, 0.0]))))
+    weights = training.learn(list(choices(training, np.array([1.0, 0.0, 2.0, 0.0, 0.0, 0.0]))))
     assert weights[0] == 1.0
     assert 1.4 < weights[2] < 2.6
-    assert np.abs(weights[[1, 3, 4]]).max() < 0.4
+    assert np.abs(weights[[1, 3, 4, 5]]).max() < 0.4
 
 
 def test_questions_are_ranked_with_weights_that_were_learnt_without_them(training):
-    easy = list(choices(training, np.array([1.0, 0.0, 2.0, 0.0, 0.0])))
+    easy = list(choices(training, np.array([1.0, 0.0, 2.0, 0.0, 0.0, 0.0])))
     _, found = training.places(easy)
     first = {name: sum(place == 1 for place in places) for name, places in found.items()}
     assert first["similarity"] < first["other catalogues"] <= len(easy)
