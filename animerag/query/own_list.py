@@ -30,7 +30,7 @@ _AGAINST_OTHERS = re.compile(
 _HIGHER = ("higher", "better", "more", "above", "over")
 _MY_TENS = re.compile(r"\bmy (?P<n>10|[1-9])s\b")
 _OWN_SCORE = re.compile(
-    r"\bmy (?:own |average |mean |median |overall |usual )*(?:scores?|ratings?)\b|\bmy (?:average|mean|median)\b(?! (?:number|episodes?|length|shows?|anime|running|watch|years?|votes?))|\b(?:i|did i|have i|do i)(?: have)? (?:rated?|scored?|gave|give|like[sd]?|love[sd]?|enjoy(?:ed)?|hate[sd]?)\b|自分の評価"
+    r"\bmy (?:own |average |mean |median |overall |usual )*(?:scores?|ratings?)\b|\bmy (?:average|mean|median)\b(?! (?:number|episodes?|length|shows?|anime|running|watch|years?|votes?))|\b(?:i|did i|have i|do i)(?: have)? (?:rated?|scored?|gave|give|prefer|like[sd]?|love[sd]?|enjoy(?:ed)?|hate[sd]?)\b|自分の評価"
 )
 FAVOURITES = re.compile(r"\bmy (?:own |all[- ]time |absolute |personal )?favou?rites?\b|お気に入り")
 LIKED_IT = re.compile(rf"\b(?:do|did|have) i (?:ever |really )?(?:liked?|loved?|enjoy(?:ed)?|hated?) (?:the )?{SHOW}")

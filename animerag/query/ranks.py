@@ -46,6 +46,9 @@ _SORTED_BY = re.compile(
 _RANKED_BY = re.compile(
     r"\bby(?: the)?(?: number of| total)? (?P<field>ratings?|scores?|episodes?|length|votes?|popularity)\b"
 )
+_LISTED_BY = re.compile(
+    r"^(?:list|show|display|give me)\b.{3,60}?(?P<by>\bby (?P<field>ratings?|scores?|years?|dates?|episodes?|length|votes?|popularity))\W*$"
+)
 _SORT_FIELDS = {
     "rating": "rating",
     "score": "rating",
@@ -197,6 +200,10 @@ def _read_rank(reading: Question) -> Slots:
         field = _SORT_FIELDS[sorted_by["field"].rstrip("s")]
         slots["order"] = Order(field=field, descending=not sorted_by["up"])  # type: ignore[arg-type]
         reading.claim(sorted_by.start(), sorted_by.end(), "order")
+        return slots
+    if listed_by := _LISTED_BY.search(reading.rest):
+        slots["order"] = Order(field=_SORT_FIELDS[listed_by["field"].rstrip("s")])  # type: ignore[arg-type]
+        reading.claim(*listed_by.span("by"), "order")
         return slots
     is_top, one = "limit" in slots and "offset" not in slots, bool(_ASKS_ONE.search(reading.text))
     singular = one or (bool(_SINGULAR.search(reading.text)) and not _PLURAL.search(reading.text))

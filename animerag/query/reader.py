@@ -68,7 +68,10 @@ _SO_MANY = re.compile(
     r"\b(?P<n>[2-8]|two|three|four|five|six|seven|eight) (?=(?:[\w-]+ ){0,3}(?:movies|films|shows|anime|series|titles|things|ones|ovas|comedies|dramas|romances|mysteries|thrillers|classics)\b)"
     r"|(?P<ja>\d{1,2})(?:本|作品|つ|個)(?=.{0,4}(?:教えて|おすすめ|選んで|挙げて|見せて))"
 )
-_ONE_AT_RANDOM = re.compile(r"\b(?:an?|one) random\b|\b(?:an?|one) [\w-]+ at random\b")
+_NUMBER_FIRST = re.compile(r"^(?:just )?(?:[2-8]|two|three|four|five|six|seven|eight) ")
+_ONE_AT_RANDOM = re.compile(
+    r"^(?:just )?one (?:good|nice|great|decent|really good) (?!of\b)|\b(?:an?|one) random\b|\b(?:an?|one) [\w-]+ at random\b"
+)
 _ON_THE_WAY = re.compile(
     r"\b(?:for|on|during) (?:an?|the|my|our) (?:long |short |daily |\d+[- ]hour )?(?:train|commute|bus|plane|flight|car|metro|subway|road trip|journey|way (?:to|from|home)(?: \w+)?)(?: ride| trip| journey| home)?\b(?=\W*$)"
 )
@@ -113,8 +116,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: da
     slots.update(read_orders(reading, len(names), slots.get("reference", "")))
     if any(test.field == "above_rating" for one in scored for test in comparisons(one)):
         slots.setdefault("order", Order(field="difference"))
-    asks_for_some = has_cue("recommend", reading.text) or _GIVE.match(reading.text) or _TELL_ME.search(reading.text)
-    if not names and asks_for_some and "limit" not in slots:
+    if not names and _asks_for_some(reading.text) and "limit" not in slots:
         many = reading.take(_SO_MANY, "limit")
         if many:
             figure = many["n"] or many["ja"]
@@ -156,6 +158,12 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: da
         slots=tuple(slots.items()),
         mine=tuple(mine),
     )
+
+
+def _asks_for_some(text: str) -> bool:
+    """Return whether a question may ask for a number of shows: "three sports anime", "give me two films"."""
+    begins = _GIVE.match(text) or _NUMBER_FIRST.match(text)
+    return bool(begins or _TELL_ME.search(text)) or has_cue("recommend", text)
 
 
 def _without_implied(condition: Condition) -> Condition:

@@ -49,6 +49,9 @@ _HAS = re.compile(
 _RELATED = re.compile(
     rf"\b(?:related|connected) to {SHOW}|\brelations? of {SHOW}|\b(?:whole|entire|full) {SHOW}+|{SHOW}\W* (?:franchise|universe)|\b(?:every|all)(?: of)?(?: the)?(?: shows?| anime| titles?)?(?: (?:of|in|from))?(?: the)? {SHOW}+(?: (?:shows?|series|titles?|anime|entries))?\W*$|関連"
 )
+_PARTS_OF = re.compile(
+    rf"\b(?:how many|number of) (?:different )?{SHOW}+\W* (?:entries|shows?|titles|anime|series|instal?lments|parts|things)\b"
+)
 _SIDE = re.compile(r"\bspin[- ]?offs?\b|\bside[- ]?stor(?:y|ies)\b|\bgaiden\b|外伝|スピンオフ")
 _SEASONS_OF = re.compile(
     r"\bseasons? of (?!(?:the|this|last|a|my)\b)|\bhow many (?:seasons|parts) (?:does|did|do|has) (?!(?:the|this|it|they|i|we|you|my|each|every|a|an|most)\b)|\b(?:all|every) [\w ]{2,30} seasons?\W*$|^(?:do|have) (?:i|we) (?:have|own|got|miss\w*) (?:all|every)(?: of)?(?: the)? (?:parts?|entr(?:y|ies)|instal?lments?|seasons?) (?:of|in|from) (?!(?:the|this|it|that|those|these|my|any|shows?|all)\b)|全シーズン"
@@ -139,30 +142,9 @@ def recognise(
     franchise = _of_franchise(names, condition, slots, text)
     if franchise is not None:
         return franchise, True
-    if named and mine and not slots.get("relative_shows"):
-        if slots.get("field") == "episodes":
-            slots["field"] = "my_progress"
-            return "field", True
-        if _WHICH_PARTS.search(text):
-            slots["franchise"] = True
-            return "list", True
-        slots["yes_no"] = True
-        if mine == [EVERYTHING]:
-            slots["field"] = "my_status"
-        return "field", True
-    if mine and FAVOURITES.search(text):
-        slots.setdefault("order", Order(field="my_score"))
-    order = slots.get("order")
-    if order is not None and order.field == "rating" and mine and asks_for_own_scores(text):
-        order = slots["order"] = replace(order, field="my_score")
-    own_order = order is not None and order.field in ("my_score", "difference")
-    if slots.get("measure") and mine:
-        slots["field"] = measured_of_list(text, slots, mine)
-        return "stats", True
-    if own_order:
-        return "my_list", True
-    if mine and not slots.get("relative_shows"):
-        return ("recommend", True) if has_cue("recommend", text) and not named else ("my_list", True)
+    listed = _of_own_list(slots, text, mine, named=named)
+    if listed is not None:
+        return listed, True
     return _of_shows(names, condition, slots, text) or _of_catalogue(reading, condition, slots, text, left)
 
 
@@ -176,6 +158,37 @@ def _of_own_entry(slots: Slots, text: str, mine: Sequence[Condition], *, named: 
         slots["field"] = "my_score"
         slots.pop("fields", None)
     return "field" if str(slots.get("field") or "").startswith("my_") else None
+
+
+def _of_own_list(slots: Slots, text: str, mine: Sequence[Condition], *, named: bool) -> Intent | None:
+    """Recognise questions about the owner's list: what is on it, and its scores, statuses and measures."""
+    if named and mine and not slots.get("relative_shows") and not slots.get("measure"):
+        if slots.get("field") == "episodes":
+            slots["field"] = "my_progress"
+            return "field"
+        if _WHICH_PARTS.search(text):
+            slots["franchise"] = True
+            return "list"
+        slots["yes_no"] = True
+        if mine == [EVERYTHING]:
+            slots["field"] = "my_status"
+        return "field"
+    if mine and FAVOURITES.search(text):
+        slots.setdefault("order", Order(field="my_score"))
+    order = slots.get("order")
+    if order is not None and order.field == "rating" and mine and asks_for_own_scores(text):
+        order = slots["order"] = replace(order, field="my_score")
+    own_order = order is not None and order.field in ("my_score", "difference")
+    if slots.get("measure") and mine:
+        if named:
+            return "field"
+        slots["field"] = measured_of_list(text, slots, mine)
+        return "stats"
+    if own_order:
+        return "my_list"
+    if mine and not slots.get("relative_shows"):
+        return "recommend" if has_cue("recommend", text) and not named else "my_list"
+    return None
 
 
 def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, text: str) -> Intent | None:
@@ -219,7 +232,7 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
         return "seasons"
     one = len({name.ids[0] for name in names}) == 1
     aside = one and _SIDE.search(text)
-    if aside or (one and _RELATED.search(text)):
+    if aside or (one and (_RELATED.search(text) or _PARTS_OF.search(text))):
         slots["franchise"] = True
         if aside:
             slots["field"] = "side"

@@ -15,6 +15,7 @@ from animerag.query.grammar import Named
 from animerag.query.lexicon import vocabulary
 from animerag.query.plan import And, Not, Of, Or, Plan, Predicate, compiled
 from animerag.query.reader import plan_of, read
+from animerag.query.statistics import measure
 
 TODAY = date(2026, 11, 30)
 SHOWS = (
@@ -143,3 +144,37 @@ def test_a_negation_is_the_rest_of_the_shows_whose_value_is_known(test):
 
     assert ids_of(Not(test)) == known - ids_of(test)
     assert compiled(Not(And(())), lambda _: lambda _: None)(None) is False
+
+
+def measured(question, shows):
+    table = FieldsInMemory(shows)
+    return measure(plan_of(read(question, [], WORDS, TODAY)), table, Filters(), japanese=False)
+
+
+def test_an_average_leaves_out_groups_of_few_shows():
+    shows = [Show(id=f"a{n}", title=f"A {n}", year=2001, rating=7.0 + n) for n in range(3)]
+    fact = measured("best year", [*shows, Show(id="b", title="B", year=1980, rating=9.9)])
+    assert (fact.value, fact.remarks) == ("2001", ("2001: 8 (3 shows)",))
+
+
+def test_your_average_is_compared_with_the_ratings_of_the_same_shows():
+    shows = [
+        Show(id="a", title="A", rating=7.0, my_score=9.0),
+        Show(id="b", title="B", rating=8.0, my_score=8.0),
+        Show(id="c", title="C", rating=2.0),
+    ]
+    [remark] = measured("how does my average compare to the public rating", shows).remarks
+    assert remark == "The average rating of these shows is 7.50: your scores are 1 higher than the ratings."
+
+
+def test_seasons_of_the_year_are_counted_in_their_order_and_top_lists_end_at_their_number():
+    shows = [Show(id=str(n), title=f"T {n}", season=season) for n, season in enumerate(("fall", "winter", "fall"))]
+    fact = measured("which season of the year has the most shows", shows)
+    assert (fact.value, fact.remarks) == ("fall", ("winter: 1 show", "fall: 2 shows"))
+    assert len(measured("top 2 genres", SHOWS).remarks) == 2
+
+
+def test_an_order_of_overrated_shows_says_which_half_it_contains():
+    shows = [Show(id=str(n), title=f"T {n}", votes=n, rating=6.0) for n in range(1, 5)]
+    fact = carry_out(plan_of(read("overrated shows", [], WORDS, TODAY)), FieldsInMemory(shows), Filters())
+    assert (set(fact.ids), fact.labels) == ({"3", "4"}, ("the half with more votes",))

@@ -300,6 +300,13 @@ def test_a_word_of_a_plot_is_no_topic(question):
     assert understood(question).missing == ()
 
 
+@pytest.mark.parametrize("question", ["was Dawn made before Eve", "did Dawn come out earlier than Eve"])
+def test_two_shows_are_compared_by_when_they_aired(question):
+    names = [Named(question.index(name), question.index(name) + len(name), (name,)) for name in ("Dawn", "Eve")]
+    plan = plan_of(read(question, names, WORDS, TODAY))
+    assert (plan.intent, plan.shows, plan.order) == ("compare", ("Dawn", "Eve"), Order(field="year", descending=False))
+
+
 @pytest.mark.parametrize(
     ("question", "intent", "slots"),
     [
@@ -628,6 +635,48 @@ def test_every_word_ends_in_one_place(question):
         ("anime with episodes shorter than 15 minutes", None, "list", {"condition": Predicate("duration", "<", 15)}),
         ("shows under 12 minutes per episode", None, "list", {"condition": Predicate("duration", "<", 12), "text": ""}),
         ("which shows share the most tags with Dawn", "Dawn", "similar", {}),
+        ("what did people think of Dawn", "Dawn", "field", {"field": "rating"}),
+        ("how was Dawn received", "Dawn", "field", {"field": "rating"}),
+        ("how many hours did I spend on Dawn", "Dawn", "field", {"measure": "sum", "field": "duration"}),
+        ("how many Dawn entries are there", "Dawn", "count", {"franchise": True}),
+        ("which show did the most people rate", None, "superlative", {"order": Order(field="votes"), "limit": 1}),
+        ("top 5 genres", None, "stats", {"measure": "count", "group": "tag", "limit": 5}),
+        ("what are my top three decades", None, "stats", {"measure": "count", "group": "decade", "limit": 3}),
+        ("which anime has the most sequels", None, "stats", {"measure": "count", "group": "franchise"}),
+        ("which seasons of the year have the most shows", None, "stats", {"group": "time of year"}),
+        ("are older shows rated higher", None, "stats", {"measure": "average", "group": "decade", "ignored": ()}),
+        ("do I prefer older or newer shows", None, "stats", {"group": "decade", "field": "my_score"}),
+        ("my most watched genre", None, "stats", {"measure": "count", "group": "tag", "condition": WATCHED}),
+        ("how does my average compare to the public rating", None, "stats", {"field": "my_score"}),
+        ("how long to binge everything from 2011", None, "stats", {"field": "duration", "ignored": ()}),
+        ("rank my favourites", None, "my_list", {"order": Order(field="my_score"), "text": ""}),
+        ("list horror by year", None, "superlative", {"order": Order(field="year"), "limit": None}),
+        ("three short comedies to start with", None, "recommend", {"limit": 3, "moods": ("newcomer",)}),
+        ("one good mystery please", None, "recommend", {"limit": 1}),
+        ("a short anime for the train", None, "recommend", {"text": ""}),
+        ("something for someone who hates anime", None, "recommend", {"moods": ("newcomer",)}),
+        ("do I have every part of dawnlight", None, "seasons", {"text": "dawnlight"}),
+        ("what is the difference between an OVA and an ONA", None, "unsupported", {"missing": ("meaning of words",)}),
+        ("adult content", None, "list", {"condition": Predicate("restricted", "=", True)}),
+        ("shows whose titles contain the word sword", None, "list", {"condition": Predicate("title", "=", "sword")}),
+        (
+            "anime with cats in the title",
+            None,
+            "list",
+            {"condition": Or((Predicate("title", "=", "cats"), Predicate("title", "=", "cat")))},
+        ),
+        (
+            "shows from this season",
+            None,
+            "list",
+            {"condition": And((Predicate("season", "=", "fall"), Predicate("year", "=", 2026)))},
+        ),
+        (
+            "what aired last season",
+            None,
+            "list",
+            {"condition": And((Predicate("season", "=", "summer"), Predicate("year", "=", 2026)))},
+        ),
     ],
 )
 def test_everyday_questions_have_the_expected_intent(question, show, intent, slots):

@@ -3,6 +3,7 @@
 import pytest
 
 from animerag.models.shows import Show
+from animerag.query.title_spellings import folded
 from animerag.query.titles import AliasIndex
 
 CATALOGUE = [
@@ -171,3 +172,10 @@ def test_stop_words_name_a_show_only_without_other_words_or_with_a_capital():
         for question in ("another", "is that Another?", "she is just another one")
     }
     assert named_of == {"another": ["1"], "is that Another?": ["1"], "she is just another one": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"), [("2nd cour", "§2"), ("cour 2", "§2"), ("2 season", "§2"), ("2-cour shows", "2-cour shows")]
+)
+def test_a_number_of_cours_is_no_season(text, marked):
+    assert folded(text).strip() == marked

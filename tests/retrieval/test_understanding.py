@@ -95,6 +95,8 @@ def test_a_question_whether_you_have_seen_a_show_is_about_that_show(question, sh
         ("who directed Dawn", "Director: not recorded"),
         ("what have I not watched yet", "does not know what you have watched"),
         ("in what order do I watch Zyxwell", "“Zyxwell” is not in your catalogue"),
+        ("something like Game of Thrones", "“Game of Thrones” is not in your catalogue"),
+        ("shows similar to Breaking Bad but shorter", "“Breaking Bad” is not in your catalogue"),
     ],
 )
 def test_missing_titles_and_topics_are_named(question, words):
