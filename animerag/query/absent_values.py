@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from animerag.query.plan import Condition, FieldName
 
 _NOUNS: dict[FieldName, str] = {
-    "episodes": r"(?:number|count)s? of episodes|episode (?:counts?|numbers?)",
+    "episodes": r"(?:number|count)s? of episodes|episodes? (?:counts?|numbers?)",
     "rating": r"ratings?|scores?|bewertung(?:en)?",
     "year": r"(?:start |air |release |airing )?(?:years?|dates?)",
     "tag": r"tags?|genres?",

@@ -657,6 +657,7 @@ def test_every_word_ends_in_one_place(question):
         ("something for someone who hates anime", None, "recommend", {"moods": ("newcomer",)}),
         ("do I have every part of dawnlight", None, "seasons", {"text": "dawnlight"}),
         ("what is the difference between an OVA and an ONA", None, "unsupported", {"missing": ("meaning of words",)}),
+        ("how many have no episodes count", None, "count", {"condition": Predicate("episodes", "unknown")}),
         ("adult content", None, "list", {"condition": Predicate("restricted", "=", True)}),
         ("shows whose titles contain the word sword", None, "list", {"condition": Predicate("title", "=", "sword")}),
         (
