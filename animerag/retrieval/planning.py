@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from animerag.discovery.asked_parts import season_of
 from animerag.query.asked_titles import framed_title
 from animerag.query.conversation import Context, advance, differing, resolve
-from animerag.query.execution import labels_of, matcher
+from animerag.query.execution import labels_of, matcher, meeting
 from animerag.query.grammar import Named
 from animerag.query.names import named_in
 from animerag.query.part_numbers import SEASON_MARK, title_beside_season
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from animerag.models.answers import Turn
+    from animerag.models.filters import Filters
     from animerag.models.shows import Show
     from animerag.query.field_index import FieldIndex
     from animerag.query.intents import Likely
@@ -46,6 +47,7 @@ _IT = re.compile(
     r"\b(?:(?P<own>its)|it|(?:this|that) (?:one|show|series|anime|movie|film))\b(?!['’])", re.IGNORECASE
 )  # what stands for the one show of a follow-up
 _TITLE_WORDS = 3
+_RARE = 5  # shows with a tag; as a word, it may describe more
 _DESCRIBES = re.compile(r"\b(?:with|about|where|who|that|featuring|in which)\b", re.IGNORECASE)
 
 
@@ -194,6 +196,22 @@ def titled(plan: Plan, question: str, catalogue: CatalogueSnapshot) -> Plan:
     if not between and all(catalogue.aliases.is_ordinary(word) for word in words):
         return plan
     return replace(plan, text="", condition=both(plan.condition, Predicate("title", "=", plan.text)))
+
+
+def rare_tags_as_words(plan: Plan, table: FieldIndex, filters: Filters) -> Plan:
+    """Search for tags that only a few shows have if their condition empties the list: "a funny one with aliens"."""
+    if plan.intent not in ("list", "recommend") or plan.shows or plan.text or plan.within is not None:
+        return plan
+    parts = parts_of(plan.condition)
+    rare = [part for part in parts if isinstance(part, Predicate) and part.field == "tag" and _is_rare(part, table)]
+    if not rare or len(rare) == len(parts) or meeting(plan.condition, table, filters).met:
+        return plan
+    words = " ".join(str(part.value) for part in rare)
+    return replace(plan, intent="list", text=words, condition=both(*(part for part in parts if part not in rare)))
+
+
+def _is_rare(tag: Predicate, table: FieldIndex) -> bool:
+    return table.tag_counts.get(str(tag.value), 0) <= _RARE
 
 
 def with_titled(plan: Plan, named: Sequence[AliasMatch], question: str, table: FieldIndex) -> Plan:

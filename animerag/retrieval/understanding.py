@@ -19,7 +19,16 @@ from animerag.query.rendering import labelled
 from animerag.query.title_spellings import folded
 from animerag.retrieval.absences import absence_of
 from animerag.retrieval.meant_titles import long_title, meant, of_that_kind, whole_title, with_led
-from animerag.retrieval.planning import Examples, in_conversation, in_full, searchable, titled, with_titled, without
+from animerag.retrieval.planning import (
+    Examples,
+    in_conversation,
+    in_full,
+    rare_tags_as_words,
+    searchable,
+    titled,
+    with_titled,
+    without,
+)
 from animerag.retrieval.related_words import related_words
 from animerag.text.cleaning import is_japanese
 from animerag.text.counting import counted
@@ -130,7 +139,7 @@ def understand(
     plan = replace(with_titled(plan, named, question, table), respelt=corrected)
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
-    plan = of_that_kind(plan, collection)
+    plan = rare_tags_as_words(of_that_kind(plan, collection), table, filters)
     missing, not_recorded, beyond = absence_of(question, plan, named, matches, collection)
     answerable = not missing and not beyond
     waits = answerable and needs_likeness(plan, collection)
@@ -239,7 +248,7 @@ def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) ->
     remark = (
         "条件として数えられない言葉があるため、これは完全な一覧ではありません。"
         if japanese
-        else f"This list may be incomplete, because no field records {words.replace(' and ', ' or ')}."
+        else f"This list may be incomplete: it is a search for {words} in descriptions."
     )
     return FactAnswer(
         kind="list",

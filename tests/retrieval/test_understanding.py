@@ -106,6 +106,21 @@ def test_missing_titles_and_topics_are_named(question, words):
     assert reading.fact is None
 
 
+def test_a_tag_of_few_shows_that_empties_a_list_is_searched_for_as_a_word():
+    comedies = [Show(id=f"c{n}", title=f"Comet {n}", tags=("Comedy",)) for n in range(9)]
+    shows = [*comedies, Show(id="b", title="Visitors", tags=("Alien",))]
+    catalogue = replace(
+        CATALOGUE,
+        aliases=AliasIndex(shows),
+        table=FieldsInMemory(shows),
+        franchises=Franchises(shows),
+        vocabulary=vocabulary(("comedy", "alien")),
+    )
+    reading = understand("comedies with alien", [], catalogue)
+    assert (reading.plan.text, reading.plan.conditions(), reading.fact) == ("alien", ["tag=comedy"], None)
+    assert understand("alien shows", [], catalogue).fact.ids == ("b",)
+
+
 def test_examples_decide_what_no_cue_does_in_a_conversation_too():
     history = [Turn(question="a successor to Dawn", answer="", ids=("two",))]
     matches = CATALOGUE.aliases.match("and Quiet Lake?")
