@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from animerag.ports import ChatModel, Embedder, OpenIndex
     from animerag.rate_limits import Gate
     from animerag.retrieval.retriever import Retriever
+    from animerag.retrieval.snapshots import Snapshots
     from animerag.saved_settings import ConnectionCheck, Preferences
     from animerag.storage.answer_cache import AnswerCache
     from animerag.storage.conversations import Conversations
@@ -80,8 +81,7 @@ class _Service(Generic[T]):
     """A service that is built, and whose modules are imported, when it is first used, from any thread."""
 
     def __init__(self, build: Callable[[Services], T]) -> None:
-        self._build = build
-        self._name = build.__name__
+        self._build, self._name = build, build.__name__
         self.__doc__ = build.__doc__
 
     def __get__(self, services: Services, owner: type[Services] | None = None) -> T:
@@ -93,10 +93,7 @@ class _Service(Generic[T]):
 
 
 class Services:
-    """Everything the app can do; all of it belongs to one event loop.
-
-    A command imports only what it uses: all modules together take a second.
-    """
+    """Everything the app can do, on one event loop; what is not used is not imported, as all modules take a second."""
 
     def __init__(self, parts: Parts) -> None:
         """Use opened resources; nothing is built yet."""
@@ -119,20 +116,24 @@ class Services:
         return Indexer(self.library, self.index, self.embedder)
 
     @_Service
-    def retriever(self) -> Retriever:
-        """Search, and the catalogue in memory."""
-        from animerag.retrieval.retriever import Retriever
-        from animerag.retrieval.snapshot_file import DIRECTORY
+    def snapshots(self) -> Snapshots:
+        """The catalogue in memory."""
         from animerag.retrieval.snapshots import Snapshots
 
-        catalogue = Snapshots(
+        return Snapshots(
             self.library,
             at_work=lambda: self._parts.import_lock.at_work,
             shows_restricted=self.settings.show_restricted,
             titles_in_memory=self.settings.titles_in_memory,
-            directory=self.settings.data_dir / DIRECTORY,
+            data_dir=self.settings.data_dir,
         )
-        return Retriever(self.indexer, catalogue, self._parts.encoder)
+
+    @_Service
+    def retriever(self) -> Retriever:
+        """Search."""
+        from animerag.retrieval.retriever import Retriever
+
+        return Retriever(self.indexer, self.snapshots, self._parts.encoder)
 
     @_Service
     def answering(self) -> Answering:
@@ -203,8 +204,7 @@ class Services:
         """Cost caps over all processes."""
         from animerag.storage.spending import SpendingLedger
 
-        locks = self._parts.locks
-        return SpendingLedger(self.library, locks.lease, is_free=locks.is_free)
+        return SpendingLedger(self.library, self._parts.locks.lease, is_free=self._parts.locks.is_free)
 
     @_Service
     def conversations(self) -> Conversations:
@@ -334,8 +334,9 @@ class Services:
         """Imports of uploaded files."""
         from animerag.ingestion.resumable import Uploads
 
-        inbox = self.settings.data_dir / "inbox"
-        return Uploads(self.library, self.ingestion, self.jobs, spool=self.spool, inbox=inbox)
+        return Uploads(
+            self.library, self.ingestion, self.jobs, spool=self.spool, inbox=self.settings.data_dir / "inbox"
+        )
 
     @_Service
     def evaluator(self) -> Evaluator:

@@ -16,7 +16,7 @@ from animerag.query import local_files
 from animerag.query.fields_in_memory import FieldsInMemory
 from animerag.query.lexicon import Gazetteer, vocabulary
 from animerag.query.titles import AliasIndex
-from animerag.retrieval.snapshot_file import SnapshotFile, texts_key
+from animerag.retrieval.snapshot_file import DIRECTORY, SnapshotFile, texts_key
 from animerag.retrieval.stored_fields import StoredFields, row_of
 from animerag.retrieval.stored_franchises import StoredFranchises, refresh
 from animerag.retrieval.stored_titles import StoredNames, row_keys
@@ -181,12 +181,12 @@ class Snapshots:
         at_work: Callable[[], bool] = lambda: False,
         *,
         shows_restricted: bool = False,
-        directory: Path | None = None,
+        data_dir: Path | None = None,
         titles_in_memory: int = TITLES_IN_MEMORY,
     ) -> None:
         """`at_work` returns whether an import is changing the catalogue.
 
-        `directory` is where titles and words are stored for the next process. The titles and fields of a catalogue with
+        `data_dir` is where titles and words are stored for the next process. The titles and fields of a catalogue with
         more shows than `titles_in_memory` are looked up in the database.
         """
         self._titles_in_memory = titles_in_memory
@@ -194,7 +194,7 @@ class Snapshots:
         self._words = StoredWords(CatalogueWords(library, words_of))
         self._fields, self._reader = FieldTables(library, row_of), FieldReader(library)
         self._links = FranchiseTables(library)
-        self._file = SnapshotFile(directory) if directory is not None else None
+        self._file = SnapshotFile(data_dir / DIRECTORY) if data_dir is not None else None
         self._shows_restricted = shows_restricted
         self._library = library
         self._at_work = at_work
@@ -202,6 +202,11 @@ class Snapshots:
         self._loading = asyncio.Lock()
         self._reloading: asyncio.Task[None] | None = None
         self._loaded_s, self._load_took_s = 0.0, 0.0
+
+    @property
+    def is_loaded(self) -> bool:
+        """Return whether titles and fields have been read, so that `current` answers soon."""
+        return self._held is not None
 
     async def current(self) -> CatalogueSnapshot:
         """Return the current titles and fields.

@@ -40,7 +40,6 @@ _INTENTS = {
     "stats": "a statistic",
     "my_list": "a question about your list",
 }
-_FILTER_KEYS = ("ask_year_from", "ask_year_to", "ask_episodes_to", "ask_tags", "ask_retrieval_only")
 _WORDS = re.compile(r"\w+")
 _STARTERS = 4  # more would be too many to choose from at once
 _HISTORY = 8  # conversations in the sidebar
@@ -61,22 +60,15 @@ def examples(*, sample: bool) -> str | None:
 
 def filters(place: DeltaGenerator, *, disabled: bool) -> Filters:
     """Draw the conditions that apply to every question until they are removed, and return them."""
-    more = place.popover(
-        "Filters",
-        icon=":material/filter_alt:",
-        disabled=disabled,
-        width="content",
-        key="ask_filters",
-        on_change="rerun",
-    )
-    # Closed and without a value, the controls would be empty, and the tags would need the catalogue in memory.
-    if disabled or not (more.open or any(st.session_state.get(key) for key in _FILTER_KEYS)):
-        return Filters()
-    with more:
+    with place.popover("Filters", icon=":material/filter_alt:", disabled=disabled, width="content"):
+        if disabled:
+            return Filters()
         year_from = st.number_input("From year", 1900, 2200, value=None, key="ask_year_from")
         year_to = st.number_input("To year", 1900, 2200, value=None, key="ask_year_to")
         episodes_to = st.number_input("Episodes at most", 1, 10_000, value=None, key="ask_episodes_to")
-        tags = st.multiselect("Tags (all)", session.tags(), key="ask_tags")
+        # The first page of a new process does not wait for the catalogue in memory, which only tags need.
+        known = session.tags() if session.services().snapshots.is_loaded else st.session_state.get("ask_tags", [])
+        tags = st.multiselect("Tags (all)", known, key="ask_tags")
         st.toggle(
             "Search only, no answer",
             key="ask_retrieval_only",

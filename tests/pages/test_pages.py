@@ -237,12 +237,8 @@ def test_conditions_of_a_question_are_shown_and_can_be_removed(sampled, record):
     assert "A first film." not in visible
 
 
-def test_filters_apply_to_questions_and_are_drawn_only_when_in_use(sampled):
-    assert not sampled.number_input
-    sampled.session_state["ask_year_to"] = 1990
-    sampled.run()
-    assert [control.label for control in sampled.number_input] == ["From year", "To year", "Episodes at most"]
-
+def test_filters_apply_to_every_question_until_they_are_removed(sampled):
+    sampled.number_input(key="ask_year_to").set_value(1990).run()
     sampled.chat_input[0].set_value("How many shows do I have?").run()
     assert "**150 shows**" not in words(sampled)
     assert "until 1990" in [button.label for button in sampled.button]
