@@ -194,6 +194,10 @@ class NamesInMemory:
                 self._in_too_many.add(one.key)
 
 
+# "An isekai with an OP MC" has an overpowered main character; no synopsis has these words.
+_SLANG = ("op", "mc", "mcs", "ml", "fl")
+
+
 def synopsis_words(show: Show) -> set[str]:
     """Return the words that a show's synopsis has in lower case."""
     return {word for word in _WORD.findall(show.description) if word.islower()}
@@ -212,7 +216,7 @@ class TitleVocabulary:
     def __init__(self) -> None:
         """Start without words."""
         self.words: set[str] = set()
-        self._ordinary: set[str] = set(STOP_WORDS)
+        self._ordinary: set[str] = {*STOP_WORDS, *_SLANG}
         self._seen: set[str] = set()
         self._by_length: Mapping[int, Sequence[str]] = {}
 
