@@ -1,7 +1,8 @@
-"""Measure pages in Chromium: first paint, page changes and reruns, idle and during a sheet.
+"""Measure pages in Chromium: first paint, page changes and reruns, idle and during a sheet or an import.
 
     .venv/bin/python benchmarks/pages.py --shows 1458
     .venv/bin/python benchmarks/pages.py --shows 30000
+    .venv/bin/python benchmarks/pages.py --shows 1458 --work import --times 3
 
 The app runs in a separate process with generated shows and a simulated provider. A page change or a rerun ends when the
 whole page is drawn and its script has ended.
@@ -28,7 +29,7 @@ from animerag.telemetry.statistics import percentile
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("Catalogue", "Batch", "Upload", "Compare", "Settings", "Ask", "Home")
-QUESTIONS = 2000
+QUESTIONS, IMPORTED = 2000, 40_000
 # Clicks, and returns the milliseconds until the page's script has started and ended and its heading is visible. A
 # script may start and end between two ticks of a timer, so every change of its state is recorded.
 CLICK = """([target, heading]) => new Promise((done, failed) => {
@@ -72,7 +73,7 @@ def app(data_dir, **variables):
         process.wait(20)
 
 
-def measurements(address, sheet, times):
+def measurements(address, work, file, times):
     """Return milliseconds by measurement."""
     from playwright.sync_api import expect, sync_playwright
 
@@ -112,13 +113,14 @@ def measurements(address, sheet, times):
                 measured.setdefault(f"rerun of Catalogue, {label}", []).append(reran())
 
         round_of("idle")
-        went("Batch")
-        page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(sheet)
+        where = {"sheet": "Batch", "import": "Upload"}[work]
+        went(where)
+        page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(file)
         page.get_by_role("button", name="Start", exact=True).click(timeout=60_000)
         expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=60_000)
-        round_of("while a sheet is answered")
-        went("Batch")
-        expect(page.get_by_role("button", name="Cancel")).to_be_visible()  # the sheet was running until the end
+        round_of({"sheet": "while a sheet is answered", "import": "during an import"}[work])
+        went(where)
+        expect(page.get_by_role("button", name="Cancel")).to_be_visible()  # the work went on until the end
         browser.close()
     return measured
 
@@ -126,16 +128,19 @@ def measurements(address, sheet, times):
 async def run(options):
     with tempfile.TemporaryDirectory() as name:
         directory = options.data or Path(name)
-        sheet = directory / "questions.csv"
-        asked = "\n".join(f"Which captain finds letter {n} on the island" for n in range(QUESTIONS))
-        sheet.write_text(f"question\n{asked}\n")
+        file = directory / {"sheet": "questions.csv", "import": "more.jsonl"}[options.work]
+        if options.work == "sheet":
+            asked = "\n".join(f"Which captain finds letter {n} on the island" for n in range(QUESTIONS))
+            file.write_text(f"question\n{asked}\n")
+        else:
+            generate(file, IMPORTED, 60)
         settings = SimulatorSettings(embed_latency_s=0.2, chat_latency_s=1.0, dimensions=options.dim)
         async with SimulatorProcess(settings) as simulator:
             if not (directory / "data").exists():
                 generate(directory / "shows.jsonl", options.shows, 60)
                 await ingest(directory / "shows.jsonl", directory / "data", simulator.url, options.shows)
             with app(directory / "data", OPENAI_BASE_URL=simulator.url, **MODEL) as address:
-                measured = await asyncio.to_thread(measurements, address, sheet, options.times)
+                measured = await asyncio.to_thread(measurements, address, options.work, file, options.times)
     for label, values in measured.items():
         ordered = sorted(values)
         figures = {
@@ -152,4 +157,5 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, help="an existing directory, to import the shows only once")
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--work", choices=("sheet", "import"), default="sheet", help="what runs meanwhile")
     asyncio.run(run(parser.parse_args()))

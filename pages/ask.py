@@ -42,6 +42,7 @@ def page() -> None:
         ask_sources.open_cited()
         if again is not None:
             exchanges[-1], cached_is_enough = again  # the same question, understood differently, takes its place
+            newest.empty()
             answer(newest, exchanges, use_cache=cached_is_enough)
 
 

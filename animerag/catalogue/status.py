@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from animerag.ports import CollectionSpec
 
 SAMPLE_JOB = "sample"
+_OUTDATED = 10  # times the age that is enough; an older status is never returned
 _PAUSE_S = 30.0  # pages do not wait for a provider that has just failed
 
 
@@ -52,6 +54,7 @@ class Catalogue:
         self._library = indexer.library
         self._ingestion = ingestion
         self._asking: asyncio.Task[CollectionSpec | None] | None = None
+        self._counting: asyncio.Task[None] | None = None
         self._failed_s = -_PAUSE_S
         # What the latest status depends on, and when it was counted.
         self._latest: tuple[tuple[str | None, dict[str, str]], float, Status] | None = None
@@ -60,13 +63,26 @@ class Catalogue:
         """Count shows and vectors using only the library, so that it works without Chroma.
 
         The provider may have to be asked how wide its vectors are: a page waits at most `patience_s`. A status up to
-        `age_s` old is enough while a job changes it all the time.
+        `age_s` old is enough while a job changes it all the time; one that is a little older is returned, too, and
+        counted again for the next call.
         """
         spec = await self._spec(patience_s)
         of = (spec.name if spec else None, await self._library.index_state())
-        latest = self._latest
-        if latest is not None and (latest[0] == of or time.monotonic() < latest[1] + age_s):
-            return latest[2]
+        if self._latest is not None:
+            counted_of, counted_s, status = self._latest
+            if counted_of == of or time.monotonic() < counted_s + age_s:
+                return status
+            if time.monotonic() < counted_s + _OUTDATED * age_s:
+                if self._counting is None or self._counting.done():
+                    self._counting = asyncio.create_task(self._count_again(of, spec))
+                return status
+        return await self._count(of, spec)
+
+    async def _count_again(self, of: tuple[str | None, dict[str, str]], spec: CollectionSpec | None) -> None:
+        with contextlib.suppress(AnimeRAGError):  # the next call that has to wait will raise it
+            await self._count(of, spec)
+
+    async def _count(self, of: tuple[str | None, dict[str, str]], spec: CollectionSpec | None) -> Status:
         counts = await self._library.counts()
         indexed = None if spec is None else await self._library.embeddings.count_indexed(spec.name)
         status = Status(shows=counts.shows, sample=counts.sample, indexed=indexed)

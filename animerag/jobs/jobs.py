@@ -141,8 +141,12 @@ class Jobs:
         self._follow()
 
     async def refresh(self) -> None:
-        """Read the state of other processes' jobs now."""
+        """Exchange the state of jobs with other processes now."""
         await self._journalled.poll(list(self._jobs.values()))
+
+    async def read(self) -> None:
+        """Read the state of other processes' jobs now, without waiting for an import that writes."""
+        await self._journalled.read(list(self._jobs.values()))
 
     async def stop(self, job_id: str) -> None:
         """Ask a job of any process to stop at its next safe point; a finished or unknown job is ignored.

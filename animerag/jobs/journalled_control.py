@@ -7,6 +7,7 @@ other processes have left for them, and copies the control of the other processe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from animerag.storage.job_journal import JobStatus
 from animerag.storage.serialization import now as this_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
     from animerag.models.jobs import JobRecord
     from animerag.storage.job_journal import JobJournal
@@ -52,7 +53,7 @@ class JournalledControl:
         self._is_free = is_free
         self._on_interrupted = on_interrupted
         self._since = this_moment()
-        self._polling = asyncio.Lock()
+        self._reading, self._writing = asyncio.Lock(), asyncio.Lock()
         self._written_s = float("-inf")
         self._written: dict[str, JobStatus] = {}
         self._free_since_s: dict[str, float] = {}
@@ -61,20 +62,37 @@ class JournalledControl:
 
     async def poll(self, own: Collection[Job]) -> None:
         """Exchange the state of jobs with other processes, `own` being those of this one; log a failure once."""
-        async with self._polling:
-            try:
-                records = {record.id: record for record in await self._journal.current(self._since)}
-                for job in own:
-                    if job.running and (record := records.get(job.id)) is not None:
-                        _take_requests(job, record)
-                await self._copy([record for record in records.values() if record.lease != self._lease])
-                await self._write([job for job in own if job.running])
-                await self._interrupt_dead(any(job.running for job in own))
-                self._failing = False
-            except AnimeRAGError as error:
-                if not self._failing:
-                    log.warning("jobs of other processes cannot be read: %s", error)
-                self._failing = True
+        async with self._writing, self._logged():
+            await self._read(own)
+            await self._write([job for job in own if job.running])
+            await self._interrupt_dead(any(job.running for job in own))
+
+    async def read(self, own: Collection[Job]) -> None:
+        """Read the state of other processes' jobs, and what they ask of this one's, without waiting for a write.
+
+        A write may wait for the transaction of an import. Log a failure once.
+        """
+        async with self._logged():
+            await self._read(own)
+
+    @contextlib.asynccontextmanager
+    async def _logged(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except AnimeRAGError as error:
+            if not self._failing:
+                log.warning("jobs of other processes cannot be read: %s", error)
+            self._failing = True
+        else:
+            self._failing = False
+
+    async def _read(self, own: Collection[Job]) -> None:
+        async with self._reading:
+            records = {record.id: record for record in await self._journal.current(self._since)}
+            for job in own:
+                if job.running and (record := records.get(job.id)) is not None:
+                    _take_requests(job, record)
+            await self._copy([record for record in records.values() if record.lease != self._lease])
 
     async def _write(self, running: list[Job]) -> None:
         """Write the control of this process's jobs if it has changed."""

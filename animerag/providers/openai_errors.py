@@ -107,7 +107,7 @@ _MODEL_CODES = re.compile(r"model_not_found|invalid_model|unknown_model|deployme
 _MODEL_WORDS = re.compile(r"(invalid|unknown|no such) model|model\b.{0,120}\b(does not exist|not found)", re.IGNORECASE)
 _TOO_LARGE = re.compile(r"too large|must be reduced")
 _USED_UP = "The quota of this key is used up. Check the provider's plan and billing."
-_BAD_KEY = "The provider rejects the key. Check OPENAI_API_KEY."
+_BAD_KEY = "The provider rejects the key. Correct OPENAI_API_KEY in the environment or in `.env`, then start again."
 _BAD_MODEL = "The provider does not know {model}.{detail} Check the model's name and OPENAI_BASE_URL."
 _LARGE = "The request is larger than the provider's limit.{detail}"
 

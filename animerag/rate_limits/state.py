@@ -79,7 +79,7 @@ def _tightest(admission: Admission, models: Collection[Model], now: float) -> Pa
 def _held_up(admission: Admission, models: Collection[Model], now: float) -> tuple[float, str]:
     """Return how long calls must wait (0 if unknown) and why."""
     if admission.closed_until > now:
-        return admission.closed_until - now, "because the provider asked for it"
+        return admission.closed_until - now, "as the provider requested"
     permits = admission.permits
     if permits is not None and permits.is_away and any(admission.waiting.values()):
         return permits.retry_s(now), "because the database with the shared limits does not answer"

@@ -41,6 +41,8 @@ _INTENTS = {
     "my_list": "a question about your list",
 }
 _WORDS = re.compile(r"\w+")
+_SEARCHING, _STOPPED = "Searching titles, words and plots", "Stopped before the end."
+_AGAIN = "ask_again_now"  # in the session: a stopped answer is asked for again
 _STARTERS = 4  # more would be too many to choose from at once
 _HISTORY = 8  # conversations in the sidebar
 _TITLE = 48  # characters of a conversation's title there
@@ -218,12 +220,14 @@ def _foot(item: Exchange) -> bool:
             if answer.text:  # a question that failed means no other show
                 teach.offer(item)
         retry = answer is None or answer.cached or answer.status in (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
-        return retry and st.button("Retry", key="ask_retry", icon=":material/refresh:", type="tertiary")
+        clicked = retry and st.button("Retry", key="ask_retry", icon=":material/refresh:", type="tertiary")
+        return clicked or st.session_state.pop(_AGAIN, False)
 
 
 def total(exchanges: Sequence[Exchange]) -> None:
     """Draw the tokens and cost of a conversation in which a model on the network answered."""
     answers = [one.answer for one in exchanges if one.answer is not None and one.answer.provider != "local"]
+    answers = [answer for answer in answers if answer.status is not AnswerStatus.ERROR]
     if len(answers) > 1:
         usage = sum((answer.usage for answer in answers[1:]), answers[0].usage)
         st.caption(label(f"This chat: {counted(len(answers), 'answer')}, {source_dialog.spent(usage)}."))
@@ -264,15 +268,17 @@ def stream(item: Exchange, events: Iterator[Retrieval | str | Answer | None]) ->
     """Draw an answer as it arrives: the sources first, then its words; None says that nothing arrives at the moment."""
     _question(item)
     with _assistant():
-        place, below = st.empty(), st.empty()
-    place.caption("Searching titles, words and plots")
+        place = st.empty()
+        _if_stopped()
+        below = st.empty()
+    place.caption(_SEARCHING)
     below.skeleton(height=_CARDS_PX)
     with error_boundary(lambda sentence: setattr(item, "error", sentence)), contextlib.closing(events):  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Retrieval):
                 item.retrieval = event
                 if not item.text:
-                    place.caption(_reading(event))
+                    place.caption(_waiting(event))
                 with below.container():
                     ask_sources.draw(item, {}, buttons=False)
             elif isinstance(event, Answer):
@@ -281,14 +287,27 @@ def stream(item: Exchange, events: Iterator[Retrieval | str | Answer | None]) ->
             elif event is not None:
                 item.text += event
                 place.markdown(answer_markdown(item.text, _sent(item)))
-            elif item.retrieval is not None and not item.text:
-                place.caption(_reading(item.retrieval))
+            elif not item.text:
+                place.caption(_waiting(item.retrieval))
 
 
-def _reading(retrieval: Retrieval) -> str:
-    """Describe what an answer waits for: the model that reads the sources, or the provider's limits."""
-    reading, gate = f"Reading {counted(len(retrieval.sources), 'show')}", session.gate_now()
-    return f"{reading} · {label(gate.words())}" if gate.cool_down_s >= 1 else reading
+def _if_stopped() -> None:
+    """Draw what a stopped answer needs: nothing can be drawn later, so the style hides it while the script runs."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="ask_stopped"):
+        st.caption(_STOPPED, width="content")
+        st.button("Retry", key="ask_again", icon=":material/refresh:", type="tertiary", on_click=_ask_again)
+
+
+def _ask_again() -> None:
+    st.session_state[_AGAIN] = True
+
+
+def _waiting(retrieval: Retrieval | None) -> str:
+    """Describe what an answer waits for: the searches, the model that reads the sources, or the provider's limits."""
+    doing, gate = _SEARCHING, session.gate_now()
+    if retrieval is not None:
+        doing = f"Reading {counted(len(retrieval.sources), 'show')}"
+    return f"{doing} · {label(gate.words())}" if gate.cool_down_s >= 1 else doing
 
 
 def _sent(item: Exchange) -> int:
@@ -303,7 +322,7 @@ def _notes(item: Exchange) -> None:
     answer = item.answer
     if answer is None:
         if item.error is None:
-            st.caption("Stopped before the end.")
+            st.caption(_STOPPED)
         return
     if answer.text is None and answer.status is AnswerStatus.OK:
         st.caption("Search only: no answer was written, as chosen under Filters.")

@@ -76,11 +76,11 @@ def _new_sheet() -> None:
 
 
 def _status(job: Job) -> str:
-    live = job.control.partial_as(RunProgress)
+    live, gate = job.control.partial_as(RunProgress), session.gate_now()
     if live is None or not live.done:
-        return "Stopping" if job.state == "cancelling" else progress_of(job)
+        waits = f" · {gate.words()}" if gate.cool_down_s >= 1 else ""
+        return "Stopping" if job.state == "cancelling" else progress_of(job) + waits
     left = f" · {duration(live.left_s)} left" if live.left_s else ""
-    gate = session.gate_now()
     parts = [
         f"{live.done:,} of {live.total:,} · {live.per_second:,.1f}/s{left}",
         f"{live.meter.in_flight or live.asking} in flight",
@@ -116,9 +116,9 @@ def _ended(run: BatchRun, job: Job | None) -> None:
     elif run.stopped_by:
         st.warning(escape(run.stopped_by), icon=":material/stop:")
     elif run.missing:
-        reason = "interrupted when the app ended" if run.job_state == "interrupted" else "stopped early"
-        saved = " Its answers are saved." if done else ""
-        st.warning(f"This run was {reason}.{saved}", icon=":material/stop:")
+        reason = "Interrupted when the app ended." if run.job_state == "interrupted" else "Cancelled."
+        saved = " The answers so far are saved." if done else ""
+        st.warning(reason + saved, icon=":material/stop:")
     counts = [f"{run.counts[status]:,} {words}" for status, words in _COUNTED.items() if status in run.counts]
     if len(counts) > 1:
         st.caption(" · ".join(counts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -31,6 +32,7 @@ T = TypeVar("T")
 _STATUS = "status_of_this_run"
 PATIENCE_S = 0.2  # for a provider that may be away; the page is drawn without what it would say
 _RECENT_S = 1.0  # how old the counts may be while a job changes them
+_COMPUTED_S = 30.0  # the same for lists over the whole catalogue
 _CHANGING = (INGEST_JOB, SAMPLE_JOB, REINDEX_JOB)
 
 
@@ -106,9 +108,8 @@ def _counted() -> Status:
     catalogue, jobs = services().catalogue, services().jobs
 
     async def read() -> Status:
-        await jobs.refresh()
-        running = any(job.running and job.kind in _CHANGING for job in jobs.all())
-        return await catalogue.status(patience_s=PATIENCE_S, age_s=_RECENT_S if running else 0)
+        await jobs.read()
+        return await catalogue.status(patience_s=PATIENCE_S, age_s=_RECENT_S if _changing() else 0)
 
     seen = runtime().call(read())
     # If the sample failed to load, the user tries it again, not every rerun.
@@ -155,19 +156,30 @@ def tags() -> list[str]:
 
 
 def cached_by_revision(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
-    """Return a value that depends only on the catalogue's shows; it is computed again after they have changed."""
+    """Return a value that depends only on the catalogue's shows; it is computed again after they have changed.
+
+    While a job changes them all the time, a value may be half a minute old.
+    """
     key = f"of_catalogue_{name}"
 
     async def if_changed() -> tuple[int, T] | None:
         revision = await services().library.revision()
         return None if cached is not None and cached[0] == revision else (revision, await look_up())
 
-    cached: tuple[int, T] | None = st.session_state.get(key)
+    cached, computed_s = st.session_state.get(key, (None, 0.0))
+    if cached is not None and _changing() and time.monotonic() < computed_s + _COMPUTED_S:
+        return cached[1]  # type: ignore[no-any-return]
     fresh = runtime().call(if_changed())
     if fresh is not None:
-        cached = st.session_state[key] = fresh
+        cached = fresh
+        st.session_state[key] = fresh, time.monotonic()
     assert cached is not None
-    return cached[1]
+    return cached[1]  # type: ignore[no-any-return]
+
+
+def _changing() -> bool:
+    """Return whether a job of this process is changing the catalogue."""
+    return any(job.running and job.kind in _CHANGING for job in services().jobs.all())
 
 
 def forget_cached(name: str) -> None:

@@ -27,7 +27,11 @@ def ended(job: Job) -> None:
     report = job.report_as(IngestReport)
     if job.state == "failed" or report is None:
         show_error(f"{job.title} was not imported. {job.error or 'The import ended before it could report.'}")
-        st.caption("Your catalogue is unchanged. Fix the problem and choose the file again.")
+        st.caption("Your catalogue is unchanged.")
+        if session.runtime().call(session.services().uploads.resumable(job.id)):
+            _resume(job)
+        else:
+            st.caption("Fix the problem and choose the file again.")
         return
     if report.stopped_by:
         st.warning(escape(f"Stopped early: {report.stopped_by}"), icon=":material/warning:")
@@ -48,9 +52,8 @@ def ended(job: Job) -> None:
     left, call, uploads = report.cancelled, session.runtime().call, session.services().uploads
     if left and not call(uploads.resumable(job.id)):
         st.caption("Run the command again to import the rest.")
-    elif left and st.button(f"Resume ({left:,} left)", icon=":material/resume:", key=f"upload_rest_{job.id}"):
-        call(uploads.resume(job.id))
-        st.rerun()
+    elif left:
+        _resume(job, left)
     with st.grid("auto", min_column_width=_COUNT_PX, gap="small"):
         for name, number in counts.items():
             hint = "If several rows have the same ID, the last one counts." if name == "Repeated" else None
@@ -60,6 +63,13 @@ def ended(job: Job) -> None:
         st.page_link("pages/catalogue.py", label="Open the catalogue", icon=":material/video_library:")
     notes(report, "saved row")
     skipped(report, job)
+
+
+def _resume(job: Job, left: int = 0) -> None:
+    words = f"Resume ({left:,} left)" if left else "Resume"
+    if st.button(label(words), icon=":material/resume:", key=f"upload_rest_{job.id}", type="primary"):
+        session.runtime().call(session.services().uploads.resume(job.id))
+        st.rerun()
 
 
 def conflicts(report: IngestReport) -> None:

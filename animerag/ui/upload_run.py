@@ -39,6 +39,8 @@ def _progress(job: Job) -> str:
     stage = "Stopping" if job.state == "cancelling" else progress.stage or "Starting"
     if not progress.total or not progress.done:
         return stage
+    if session.gate_now().cool_down_s >= 1:  # the lines below say why; what is left cannot be estimated
+        return f"{stage} · {progress.done:,} of {progress.total:,} shows"
     rate = progress.done / max(job.elapsed_s, 0.001)
     left = duration(max((progress.total - progress.done) / rate, 1.0))
     return f"{stage} · {progress.done:,} of {progress.total:,} shows · {rate:,.0f} shows/s · about {left} left"

@@ -75,6 +75,12 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         while stats().in_flight and time.monotonic() < deadline_s:
             page.wait_for_timeout(20)
         assert stats().statuses == {"200": 3, "gone": 1}
+        expect(page.get_by_text("Stopped before the end.")).to_be_visible(timeout=20_000)
+        shot("stopped-at-once")
+        page.get_by_role("button", name="Retry").first.click()
+        until(page, lambda: stats().in_flight)
+        expect(page.get_by_text("Stopped before the end.")).to_be_hidden()
+        expect(text).to_have_count(earlier_texts + 1, timeout=20_000)
         page.reload()
         expect(page.get_by_text("Stopped before the end.")).to_be_visible(timeout=30_000)
         expect(text.first).to_be_visible()

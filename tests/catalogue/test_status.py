@@ -54,6 +54,20 @@ async def test_while_a_job_changes_the_catalogue_a_recent_count_is_enough(import
     assert (await imported.catalogue.status()).not_indexed == 2
 
 
+async def test_an_older_count_is_returned_while_shows_are_counted_again(imported, counted, monkeypatch):
+    catalogue, now = imported.catalogue, [100.0]
+    monkeypatch.setattr("animerag.catalogue.status.time.monotonic", lambda: now[0])
+    await catalogue.status()
+    await imported.library.embeddings.forget_collection(counted[0])
+    now[0] += 5
+    assert (await catalogue.status(age_s=1)).not_indexed == 0
+    await catalogue._counting
+    assert (await catalogue.status(age_s=1)).not_indexed == 2
+    await imported.library.embeddings.note_indexed(counted[0], await imported.library.hashes())
+    now[0] += 60
+    assert (await catalogue.status(age_s=1)).not_indexed == 0, "a count of a minute ago is never returned"
+
+
 async def test_a_page_does_not_wait_for_a_provider_that_does_not_answer(imported, settings):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         chosen = {

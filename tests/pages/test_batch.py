@@ -100,7 +100,7 @@ def test_a_running_sheet_shows_answers_and_can_be_cancelled_and_resumed(sampled)
     until(sampled, lambda page: "ok" in list(page.dataframe[0].value["Status"]))
     next(button for button in sampled.button if button.label == "Cancel").click().run()
     answered(sampled, 200)
-    assert "stopped early" in sampled.warning[0].value
+    assert "Cancelled." in sampled.warning[0].value
     sampled.button(key="batch_resume").click().run()
     until(sampled, lambda page: "200 of 200 questions answered" in words(page).replace("*", ""))
 

@@ -598,7 +598,7 @@ async def test_the_gate_gives_the_reason_for_its_wait(fake):
         await call
         return words
 
-    assert await fake.run(story()) == "waiting 6 s, because the provider asked for it"
+    assert await fake.run(story()) == "waiting 6 s, as the provider requested"
     assert gate.state().words() == "0 in flight, none waiting"
     assert gate.state().rate_limited == 1
 
