@@ -34,7 +34,7 @@ def page() -> None:
     with earlier:
         ask.earlier(exchanges[:-1])
     if question:
-        answer(newest, exchanges)
+        answer(newest, exchanges, typed=bool(typed))
     elif exchanges:
         with newest.container():
             again = ask.exchange(exchanges[-1])
@@ -43,10 +43,12 @@ def page() -> None:
         if again is not None:
             exchanges[-1], cached_is_enough = again  # the same question, understood differently, takes its place
             newest.empty()
-            answer(newest, exchanges, use_cache=cached_is_enough)
+            answer(newest, exchanges, typed=False, use_cache=cached_is_enough)
 
 
-def answer(place: st.delta_generator.DeltaGenerator, exchanges: list[Exchange], *, use_cache: bool = True) -> None:
+def answer(
+    place: st.delta_generator.DeltaGenerator, exchanges: list[Exchange], *, typed: bool, use_cache: bool = True
+) -> None:
     """Stream the last exchange's answer; what has arrived is stored even when the user stops it."""
     exchange = exchanges[-1]
     store_again = conversation.store(exchanges)
@@ -60,7 +62,7 @@ def answer(place: st.delta_generator.DeltaGenerator, exchanges: list[Exchange], 
     )
     try:
         with place.container():
-            ask.stream(exchange, session.runtime().stream(events))
+            ask.stream(exchange, session.runtime().stream(events), typed=typed)
     finally:
         store_again()
     st.rerun()

@@ -10,7 +10,7 @@ def page() -> None:
     components.follow_jobs()
     status = session.status()
     if status.sample_only or not status.shows:
-        home.first_steps()
+        home.first_steps(status.shows)
     if not components.catalogue_state(status):
         return
     figures = session.runtime().call(session.services().statistics.collection())

@@ -87,7 +87,7 @@ class CircuitBreaker:
             self._admission.pump()
 
     def _give_up(self, call: Call, why: str) -> NoReturn:
-        self.open(call, ProviderUnusableError(f"{why}: resume when it works again."))
+        self.open(call, ProviderUnusableError(f"{why}: resume when it answers again."))
         raise self._again(call.model)
 
     def _again(self, model: Model) -> ProviderError:

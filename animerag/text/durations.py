@@ -20,8 +20,8 @@ class TimeEstimate:
         if self.most_s < 1:
             return "less than a second"
         if self.least_s == self.most_s:
-            return f"about {_rough(self.least_s)}"
-        least, most = _rough(self.least_s), _rough(self.most_s)
+            return f"about {rough(self.least_s)}"
+        least, most = rough(self.least_s), rough(self.most_s)
         if least == most:
             return f"about {least}"
         number, unit = least.split(" ", 1)
@@ -39,6 +39,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _rough(seconds: float) -> str:
+def rough(seconds: float) -> str:
     """Return one end of a range in whole seconds, at least one, because an estimate is not more precise."""
     return f"{max(1, round(seconds))} s" if seconds < _UNDER_A_MINUTE else duration(seconds)

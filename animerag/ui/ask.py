@@ -145,6 +145,8 @@ def exchange(item: Exchange) -> tuple[Exchange, bool] | None:
         if item.text:
             before, about, after = ask_sources.list_as_cards(item.text, _sent(item))
             st.markdown(answer_markdown(before, _sent(item), linked=True))
+        if item.answer is None and item.error is None:
+            st.caption(_STOPPED)
         if item.error:
             show_error(item.error)
         if item.retrieval is not None and item.retrieval.sources:
@@ -171,18 +173,20 @@ def earlier(exchanges: Sequence[Exchange]) -> None:
                 st.markdown(answer_markdown(item.text, _sent(item)))
             if item.error:
                 show_error(item.error)
+            if item.answer is None and item.error is None:
+                st.caption(_STOPPED)
             _notes(item)
             if item.answer is not None:
                 st.caption(written_by(item.answer))
             if item.retrieval is not None and item.retrieval.sources:
-                with st.expander(_sources_title(item.retrieval)):
+                with st.expander(_sources_title(item, item.retrieval)):
                     for number, source in enumerate(item.retrieval.sources, 1):
                         st.caption(f"{number} · {label(_heading(source.show))}")
 
 
-def _sources_title(retrieval: Retrieval) -> str:
-    number = len(retrieval.sources)
-    return f"{counted(number, 'show')} considered" if retrieval.no_match else counted(number, "source")
+def _sources_title(item: Exchange, retrieval: Retrieval) -> str:
+    number, unanswered = len(retrieval.sources), not item.text or retrieval.no_match
+    return f"{counted(number, 'show')} considered" if unanswered else counted(number, "source")
 
 
 def _question(item: Exchange) -> None:
@@ -264,11 +268,17 @@ def _understood_as(item: Exchange) -> Exchange | None:
     return None
 
 
-def stream(item: Exchange, events: Iterator[Retrieval | str | Answer | None]) -> None:
-    """Draw an answer as it arrives: the sources first, then its words; None says that nothing arrives at the moment."""
+def stream(item: Exchange, events: Iterator[Retrieval | str | Answer | None], *, typed: bool) -> None:
+    """Draw an answer as it arrives: the sources first, then its words; None says that nothing arrives at the moment.
+
+    A question that was not `typed` gets a button to stop; the box for questions has one for those that were.
+    """
     _question(item)
     with _assistant():
         place = st.empty()
+        if not typed:
+            with st.container(key="ask_running"):
+                st.button("Stop", key="ask_stop", icon=":material/stop_circle:", type="tertiary")
         _if_stopped()
         below = st.empty()
     place.caption(_SEARCHING)
@@ -321,8 +331,6 @@ def _notes(item: Exchange) -> None:
     """Draw what the reader has to know before relying on an answer."""
     answer = item.answer
     if answer is None:
-        if item.error is None:
-            st.caption(_STOPPED)
         return
     if answer.text is None and answer.status is AnswerStatus.OK:
         st.caption("Search only: no answer was written, as chosen under Filters.")

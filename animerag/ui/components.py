@@ -126,10 +126,11 @@ def _empty(job: Job | None) -> None:
     if job is not None and job.error:
         show_error(f"The sample could not be loaded. {job.error}")
     st.info("The catalogue is empty. Upload an export, or load the sample.", icon=":material/inbox:")
-    upload, retry = st.columns([1, 4], vertical_alignment="center")
-    if not session.is_demo():
-        upload.page_link("pages/upload.py", label="Upload", icon=":material/upload_file:")
-    if retry.button("Load the sample", icon=":material/refresh:", key="sample_again"):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not session.is_demo():
+            st.page_link("pages/upload.py", label="Upload", icon=":material/upload_file:", width="content")
+        retry = st.button("Load the sample", icon=":material/refresh:", key="sample_again")
+    if retry:
         services = session.services()
         session.runtime().call(services.catalogue.start_sample(services.jobs))
         st.rerun()

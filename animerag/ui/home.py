@@ -33,10 +33,15 @@ _UPLOAD = ("pages/upload.py", "Upload", ":material/upload_file:")
 _ASK = ("pages/ask.py", "Ask a question", ":material/forum:")
 
 
-def first_steps() -> None:
-    """Draw the first steps for somebody who has not imported a file yet."""
+def first_steps(shows: int) -> None:
+    """Draw the first steps for somebody who has not imported a file yet; `shows` are those of the sample."""
+    sample = (
+        f"sample: {counted(shows, 'show')}, each with its titles and relations."
+        if shows
+        else "sample once it is loaded."
+    )
     steps = [
-        ("Look around", "Browse the sample: 150 shows, each with its titles and relations.", _LOOK_AROUND),
+        ("Look around", f"Browse the {sample}", _LOOK_AROUND),
         ("Add your file", "A Shoko export, CSV, Excel, JSON or a MyAnimeList list.", _UPLOAD),
         ("Ask", "About a plot, a title, a list, or what to watch next.", _ASK),
     ]

@@ -11,7 +11,7 @@ from animerag.charts import live as live_charts
 from animerag.errors import InvalidInputError
 from animerag.models.providers import Priority
 from animerag.telemetry.tracing import Recorder
-from animerag.text.durations import duration
+from animerag.text.durations import rough
 from animerag.ui import session
 from animerag.ui.components import job_watched
 from animerag.ui.text import label
@@ -42,7 +42,7 @@ def _progress(job: Job) -> str:
     if session.gate_now().cool_down_s >= 1:  # the lines below say why; what is left cannot be estimated
         return f"{stage} · {progress.done:,} of {progress.total:,} shows"
     rate = progress.done / max(job.elapsed_s, 0.001)
-    left = duration(max((progress.total - progress.done) / rate, 1.0))
+    left = rough((progress.total - progress.done) / rate)
     return f"{stage} · {progress.done:,} of {progress.total:,} shows · {rate:,.0f} shows/s · about {left} left"
 
 

@@ -105,3 +105,11 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         expect(page.get_by_text("Stopped before the end.")).to_be_visible(timeout=20_000)
         page.set_viewport_size({"width": 768, "height": 900})
         shot("narrow")
+
+        # A question that was not typed has a button of its own to stop.
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.get_by_role("button", name="New chat").click()
+        page.get_by_role("button", name="What is AoT about?").click()
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(page.get_by_text("Stopped before the end.")).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("button", name="Retry")).to_be_visible()
