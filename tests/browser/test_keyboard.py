@@ -52,7 +52,10 @@ class Keyboard:
 
         # A rerun that a selection in a table has just started would return to this page.
         expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-        self.press("A", name)
+        self.to("A", name)
+        # So would one that Tab has started on its way through a table.
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        self.page.keyboard.press("Enter")
         expect(self.page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=20_000)
         expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
