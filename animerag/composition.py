@@ -160,10 +160,12 @@ async def _warm(services: Services) -> None:
     if services.index.mode == "in process":  # many questions need no encoder, and only a start with Chroma can repair
         await _settled(services.retriever.table())
         return
-    await _settled(services.embedder.warm(), services.retriever.warm())
-    if services.index.starting:
+    if services.index.starting:  # searches do not wait for it
+        await _settled(services.embedder.warm(), services.retriever.warm())
         await _calm(services)
-    await _settled(services.index.start())
+        await _settled(services.index.start())
+    else:
+        await _settled(services.embedder.warm(), services.index.start(), services.retriever.warm())
     await _calm(services)
     await asyncio.to_thread(services.build_all)  # imported now, so that no click has to wait for it
     await _settled(services.retriever.prepare_candidates())

@@ -1,30 +1,23 @@
-"""Write the vectors of the examples of intents: `python tests/write_intent_vectors.py`."""
+"""Write the vectors of the examples of intents: `python -m tests.write_intent_vectors`."""
 
-import asyncio
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
-from animerag.models.providers import Priority
-from animerag.providers.local import LocalEmbedder
 from animerag.query import intents
+from tests.encoded_texts import encoded, texts_hash
 
 
 def examples_hash():
     """Return a hash of all examples, by which outdated vectors are recognised."""
-    return hashlib.sha256("\n".join(f"{intent}\t{text}" for intent, text in intents.examples()).encode()).hexdigest()
+    return texts_hash([f"{intent}\t{text}" for intent, text in intents.examples()])
 
 
-async def encoded():
+def example_vectors():
     """Encode the examples, in their order."""
-    embedder = LocalEmbedder()
-    try:
-        return (await embedder.embed([text for _, text in intents.examples()], priority=Priority.INGEST)).vectors
-    finally:
-        await embedder.close()
+    return encoded([text for _, text in intents.examples()])
 
 
 if __name__ == "__main__":
     path = Path(intents.__file__).with_name("intents.npz")
-    np.savez(path, examples_hash=np.array(examples_hash()), vectors=asyncio.run(encoded()).astype(np.float16))
+    np.savez(path, examples_hash=np.array(examples_hash()), vectors=example_vectors().astype(np.float16))

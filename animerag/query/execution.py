@@ -46,7 +46,7 @@ _OWN_ORDERS = (
     "seasons",
 )
 # Which shows an order of underrated and of overrated ones contains.
-_AMONG = {
+_HALVES = {
     True: ("the half with fewer votes, rated 7 or more", "票の少ない半分で評価7以上"),
     False: ("the half with more votes", "票の多い半分"),
 }
@@ -91,7 +91,7 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
         return None
     selection = selected(plan, table, filters)
     met: Sequence[str] = selection.met
-    ids, sort, unknown, among = met, None, 0, None
+    ids, sort, unknown = met, None, 0
     if plan.order is not None:
         plan = _of_films(plan, met, table)
         if plan.missing:
@@ -99,7 +99,6 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
                 kind="text", intent=plan.intent, conditions=tuple(plan.conditions()), missing=plan.missing
             )
         sort, ids = _ordered(plan, met, table)
-        among = _AMONG[plan.order.descending][japanese] if plan.order and plan.order.field == "underrated" else None
         goes_without_saying = ids and plan.order is not None and plan.order.field in _OWN_ORDERS
         unknown = 0 if plan.order is None or goes_without_saying else len(met) - len(ids)
     total = len(ids)
@@ -122,9 +121,16 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
         unknown=unknown,
         undecided=tuple(selection.undecided),
         conditions=tuple(plan.conditions()),
-        labels=(*labels_of(plan.condition, table, japanese=japanese), *([among] if among else [])),
+        labels=(*labels_of(plan.condition, table, japanese=japanese), *_half(plan, japanese=japanese)),
         complete=True,
     )
+
+
+def _half(plan: Plan, *, japanese: bool) -> tuple[str, ...]:
+    """Return which shows an order of over- or underrated ones contains; nothing for other plans."""
+    if plan.order is None or plan.order.field != "underrated":
+        return ()
+    return (_HALVES[plan.order.descending][japanese],)
 
 
 def selected(plan: Plan, table: FieldIndex, filters: Filters) -> SelectedShows:

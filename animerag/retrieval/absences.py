@@ -70,7 +70,7 @@ def absence_of(
         return no_title(as_written(plan.text, question), japanese=japanese), (), False
     if title := _unknown_title(question, plan, matches):
         return no_title(title, japanese=japanese), (), False
-    if title := _unknown_model(question, plan, matches):
+    if title := _unknown_model(question, plan, matches, table):
         return no_title(title, japanese=japanese), (), False
     if plan.intent in ("lookup", "compare") and len(plan.shows) == 1 and not parts_of(plan.preferred):
         rival = unnamed_rival(question.lower(), [(match.start, match.end) for match in named])
@@ -93,12 +93,13 @@ def _unknown_title(question: str, plan: Plan, matches: Sequence[AliasMatch]) -> 
     return "" if known else asked["title"]
 
 
-def _unknown_model(question: str, plan: Plan, matches: Sequence[AliasMatch]) -> str:
-    """Return the capitals of "something like Game of Thrones" if the catalogue has no such title; otherwise ""."""
+def _unknown_model(question: str, plan: Plan, matches: Sequence[AliasMatch], table: FieldIndex) -> str:
+    """Return the capitals of "something like Game of Thrones" if no title or tag has them; otherwise ""."""
     like = _LIKE.search(question.strip())
     if like is None or plan.shows or any(match.named and match.end > like.start("title") for match in matches):
         return ""
-    return like["title"]
+    words = folded_words(like["title"])
+    return "" if words in map(folded_words, table.tags) or table.titled(words) else like["title"]
 
 
 def as_written(words: str, question: str) -> str:

@@ -162,19 +162,19 @@ def cached_by_revision(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
     """
     key = f"of_catalogue_{name}"
 
+    held: tuple[int, T, float] | None = st.session_state.get(key)
+    if held is not None and _changing() and time.monotonic() < held[2] + _COMPUTED_S:
+        return held[1]
+
     async def if_changed() -> tuple[int, T] | None:
         revision = await services().library.revision()
-        return None if cached is not None and cached[0] == revision else (revision, await look_up())
+        return None if held is not None and held[0] == revision else (revision, await look_up())
 
-    cached, computed_s = st.session_state.get(key, (None, 0.0))
-    if cached is not None and _changing() and time.monotonic() < computed_s + _COMPUTED_S:
-        return cached[1]  # type: ignore[no-any-return]
     fresh = runtime().call(if_changed())
     if fresh is not None:
-        cached = fresh
-        st.session_state[key] = fresh, time.monotonic()
-    assert cached is not None
-    return cached[1]  # type: ignore[no-any-return]
+        held = st.session_state[key] = (*fresh, time.monotonic())
+    assert held is not None
+    return held[1]
 
 
 def _changing() -> bool:

@@ -207,16 +207,6 @@ def test_a_library_in_sqlite_loads_nothing_of_postgresql():
     assert ended.stdout == "[]\n"
 
 
-def test_ask_loads_nothing_that_only_figures_and_imports_need():
-    others = ("pandas", "chromadb", "openai", "httpx", "animerag.readers", "animerag.ingestion.importer")
-    program = (
-        "import sys, animerag.ui.components, animerag.ui.ask, animerag.answering.answering;"
-        f"print([n for n in {others} if n in sys.modules])"
-    )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert ended.stdout == "[]\n"
-
-
 def test_an_invalid_setting_exits_with_2_and_its_name(run, monkeypatch):
     monkeypatch.setenv("ANIMERAG_BATCH_SIZE", "many")
     status, _, err = run("info")

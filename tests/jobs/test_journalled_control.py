@@ -56,6 +56,22 @@ async def asking(control):
     return REPORT if await control.ask("1 of 2 rows has errors. Import the rest?") else None
 
 
+async def test_a_page_reads_the_jobs_while_an_import_writes(processes):
+    one, other = processes
+    await other.jobs.start(until_stopped, kind="ingest", title="a.csv", key="ingest:a")
+    await asyncio.sleep(0)
+    await other.jobs.refresh()
+    mine = await one.jobs.start(until_stopped, kind="reindex", title="Index", key="reindex")
+    async with one.library.writing():
+        mine.control.progress = Progress(done=5, total=9, stage="Embedding")
+        polling = asyncio.create_task(one.jobs.refresh())
+        await asyncio.sleep(0)
+        await one.jobs.read()
+        assert one.jobs.latest("ingest").control.progress.done == 3
+        assert not polling.done(), "progress is written after the import's transaction"
+    await polling
+
+
 async def test_another_process_draws_the_progress_of_a_job_and_stops_it(processes):
     one, other = processes
     job = await one.jobs.start(until_stopped, kind="ingest", title="a.csv", key="ingest:a")

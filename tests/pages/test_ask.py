@@ -1,5 +1,8 @@
 """Ask: the list of an answer as cards, and the words of a match."""
 
+import subprocess
+import sys
+
 import pytest
 
 from animerag.models.answers import Answer, AnswerStatus, Exchange, Prompt, Timings
@@ -128,3 +131,13 @@ def test_the_sources_of_a_failed_answer_are_collapsed():
     )
 
     assert used_and_others(item, {}, complete=True)[0] == []
+
+
+def test_ask_loads_nothing_that_only_figures_and_imports_need():
+    others = ("pandas", "chromadb", "openai", "httpx", "animerag.readers", "animerag.ingestion.importer")
+    program = (
+        "import sys, animerag.ui.components, animerag.ui.ask, animerag.answering.answering;"
+        f"print([n for n in {others} if n in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"

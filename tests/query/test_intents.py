@@ -9,7 +9,7 @@ import pytest
 from animerag.query import intents
 from animerag.query.plan import Intent
 from benchmarks.intents import outcomes
-from tests.write_intent_vectors import encoded, examples_hash
+from tests.write_intent_vectors import example_vectors, examples_hash
 
 
 def test_every_intent_has_examples_in_both_languages():
@@ -22,13 +22,13 @@ def test_every_intent_has_examples_in_both_languages():
 def test_the_vectors_are_of_these_examples():
     stored, vectors = intents._vectors()
 
-    assert stored == examples_hash(), "run `python tests/write_intent_vectors.py`"
+    assert stored == examples_hash(), "run `python -m tests.write_intent_vectors`"
     assert len(vectors) == len(intents.examples())
 
 
 @pytest.fixture(scope="module")
 def vectors():
-    return asyncio.run(encoded())
+    return example_vectors()
 
 
 def test_the_encoder_still_gives_these_vectors(vectors):

@@ -121,6 +121,13 @@ def test_a_tag_of_few_shows_that_empties_a_list_is_searched_for_as_a_word():
     assert understand("alien shows", [], catalogue).fact.ids == ("b",)
 
 
+@pytest.mark.parametrize("question", ["something like Quiet Lak", "anything like Slice Of Life", "shows like Comet"])
+def test_capitals_of_a_tag_or_of_part_of_a_title_are_no_missing_title(question):
+    shows = [Show(id="a", title="The Quiet Lak Story", tags=("Slice of Life",))]
+    reading = understand(question, [], replace(CATALOGUE, aliases=AliasIndex(shows), table=FieldsInMemory(shows)))
+    assert reading.missing == ""
+
+
 def test_examples_decide_what_no_cue_does_in_a_conversation_too():
     history = [Turn(question="a successor to Dawn", answer="", ids=("two",))]
     matches = CATALOGUE.aliases.match("and Quiet Lake?")

@@ -28,7 +28,7 @@ def catalogue() -> AbstractContextManager[Path]:
 def vectors(model: str) -> dict[str, Vectors]:
     """Return the shows' vectors by text hash if `model` is the encoder that computed them; otherwise an empty dict.
 
-    `tests/write_sample_vectors.py` regenerates the file.
+    `python -m tests.write_sample_vectors` regenerates the file.
     """
     with as_file(_HERE.joinpath("vectors.npz")) as path, np.load(path, allow_pickle=False) as stored:
         if str(stored["model"]) != model:
