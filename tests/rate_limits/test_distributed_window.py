@@ -357,7 +357,8 @@ async def test_two_hosts_share_one_cap_and_a_killed_one_gives_its_reservation_ba
 
 async def test_nothing_is_sent_while_postgresql_is_unavailable_and_everything_afterwards(hosts, postgresql_server):
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.02)) as provider:
-        hosts[0].ask("send", provider=provider.url, priorities={"INGEST": 30}, requests=600)
+        # Far more than are granted while the server stops, which takes seconds on a busy machine.
+        hosts[0].ask("send", provider=provider.url, priorities={"INGEST": 90}, requests=600)
         async with asyncio.timeout(20):
             while len(await arrivals(provider)) < 5:
                 await asyncio.sleep(0.02)
@@ -366,10 +367,10 @@ async def test_nothing_is_sent_while_postgresql_is_unavailable_and_everything_af
             await asyncio.sleep(FENCE_S + 0.5)
             sent = len(await arrivals(provider))
             await asyncio.sleep(1.5)
-            assert len(await arrivals(provider)) == sent < 30
+            assert len(await arrivals(provider)) == sent < 90
         finally:
             await asyncio.to_thread(postgresql_server.start)
-        assert await hosts[0].result() == {"answered": 30, "errors": []}
+        assert await hosts[0].result() == {"answered": 90, "errors": []}
 
 
 async def test_the_services_use_the_shared_window(postgresql_url, tmp_path, settings):
