@@ -35,6 +35,7 @@ MODE_COLOURS: dict[Mode, str] = {
 STAGE_COLOURS: dict[str, str] = {
     "queue": "#C1C4CD",
     "throttled": "#F76B15",
+    "unavailable": "#AD7F58",
     "embedding": "#5B5BD6",
     "alias": "#12A594",
     "words": "#00A2C7",
@@ -43,8 +44,11 @@ STAGE_COLOURS: dict[str, str] = {
     "writing": "#30A46C",
     "failed": "#E5484D",
 }
-_STAGE_NAMES = {"alias": "titles"}  # stages whose name for people differs from the name of their spans
-HATCHES = {"async-early": "/", "queue": "/", "throttled": "x", "failed": "x"}
+_STAGE_NAMES = {
+    "alias": "titles",
+    "unavailable": "provider unavailable",
+}  # stages whose name for people differs from the name of their spans
+HATCHES = {"async-early": "/", "queue": "/", "throttled": "x", "unavailable": "x", "failed": "x"}
 _LETTER_PX, _EDGE_PX, _TITLED_PX = 7.0, 12, 46  # of the labels of an axis; around them
 NEUTRAL = "#8B8D98"  # readable on white and on near black
 _CLEAR = "rgba(0,0,0,0)"

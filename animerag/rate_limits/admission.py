@@ -163,9 +163,10 @@ class Admission:
             self.pump()
             if not waiter.admitted.done():
                 began_s, throttled_first = time.perf_counter(), line.throttled
-                with tracing.showing("throttled" if throttled_first else "queue"):
+                cause = "unavailable" if _held_back(call) else "throttled"
+                with tracing.showing(cause if throttled_first else "queue"):
                     await waiter.admitted
-                _show_wait(began_s, waiter.throttled_share, throttled_first=throttled_first)
+                _show_wait(began_s, cause, waiter.throttled_share, throttled_first=throttled_first)
         except asyncio.CancelledError:
             if call.number:  # admitted and cancelled at the same time
                 self.leave(call)
@@ -326,13 +327,13 @@ def _held_back(call: Call) -> bool:
     return call.model.down_since is not None and call.priority is not Priority.LIVE
 
 
-def _show_wait(began_s: float, throttled_share: float, *, throttled_first: bool) -> None:
-    """Record a finished wait by its cause: a rate limit, a slot, or one after the other."""
+def _show_wait(began_s: float, cause: str, throttled_share: float, *, throttled_first: bool) -> None:
+    """Record a finished wait by what it waited for: `cause`, a slot, or one after the other."""
     ended_s = time.perf_counter()
     if 0.05 < throttled_share < 0.95:
         share = throttled_share if throttled_first else 1 - throttled_share
         turned_s = began_s + share * (ended_s - began_s)
-        tracing.add("throttled" if throttled_first else "queue", began_s, turned_s)
-        tracing.add("queue" if throttled_first else "throttled", turned_s, ended_s)
+        tracing.add(cause if throttled_first else "queue", began_s, turned_s)
+        tracing.add("queue" if throttled_first else cause, turned_s, ended_s)
     else:
-        tracing.add("throttled" if throttled_share >= 0.95 else "queue", began_s, ended_s)
+        tracing.add(cause if throttled_share >= 0.95 else "queue", began_s, ended_s)

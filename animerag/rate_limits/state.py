@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from animerag.models.providers import Priority
+from animerag.text.durations import rough
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from animerag.rate_limits.admission import Admission, Model
     from animerag.rate_limits.token_bucket import Pace
+
+_PROVIDER = "the provider"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ class GateState:
     reset_s: float | None = None
     rate_limited: int = 0
     retries: int = 0
+    refused_by: str = ""  # why the provider refuses all bulk work, "" if it does not
 
     @property
     def total_in_flight(self) -> int:
@@ -40,13 +44,12 @@ class GateState:
         """Return the number of calls waiting at the gate, of all priorities."""
         return sum(self.waiting.values())
 
-    def words(self) -> str:
-        """Return the state as one sentence."""
+    def words(self, provider: str = _PROVIDER) -> str:
+        """Return the state as one sentence, in which `provider` is how the provider is called."""
+        reason = self.reason.replace(_PROVIDER, provider)
         if self.cool_down_s > 0:
-            return f"waiting {math.ceil(self.cool_down_s)} s, {self.reason}"
-        if self.reason:
-            return self.reason
-        return f"{self.total_in_flight} in flight, {self.total_waiting or 'none'} waiting"
+            return f"waiting {math.ceil(self.cool_down_s)} s, {reason}"
+        return reason or f"{self.total_in_flight} now, {self.total_waiting or 'none'} waiting"
 
 
 def state_of(
@@ -67,6 +70,7 @@ def state_of(
         reset_s=max(0.0, pace.requests.reset_at - now) if pace.requests.known else None,
         rate_limited=rate_limited,
         retries=retries,
+        refused_by=_refusal(models),
     )
 
 
@@ -79,18 +83,23 @@ def _tightest(admission: Admission, models: Collection[Model], now: float) -> Pa
 def _held_up(admission: Admission, models: Collection[Model], now: float) -> tuple[float, str]:
     """Return how long calls must wait (0 if unknown) and why."""
     if admission.closed_until > now:
-        return admission.closed_until - now, "as the provider requested"
+        return admission.closed_until - now, f"as {_PROVIDER} requested"
     permits = admission.permits
     if permits is not None and permits.is_away and any(admission.waiting.values()):
         return permits.retry_s(now), "because the database with the shared limits does not answer"
-    probes = [model.probe_at for model in models if model.down_since is not None]
-    if probes and (admission.waiting[Priority.BATCH] or admission.waiting[Priority.INGEST]):
-        return max(0.0, min(probes) - now), "because the provider has stopped answering"
+    away = [(model.probe_at, model.down_since) for model in models if model.down_since is not None]
+    if away and (admission.waiting[Priority.BATCH] or admission.waiting[Priority.INGEST]):
+        probe_at, down_since = min(away)
+        return max(0.0, probe_at - now), f"because {_PROVIDER} has not answered for {rough(now - down_since)}"
     throttled_s = admission.throttled_s()
     if throttled_s > 0:
-        return throttled_s, "to stay within the provider's limits"
-    reasons = [model.broken_by for model in models if model.broken_by is not None]
-    return 0.0, f"stopped: {reasons[0]}" if reasons else ""
+        return throttled_s, f"to stay within the limits of {_PROVIDER}"
+    refused_by = _refusal(models)
+    return 0.0, f"stopped: {refused_by}" if refused_by else ""
+
+
+def _refusal(models: Collection[Model]) -> str:
+    return next((str(model.broken_by) for model in models if model.broken_by is not None), "")
 
 
 def _whole(amount: float) -> int | None:

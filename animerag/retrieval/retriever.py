@@ -17,7 +17,7 @@ import numpy as np
 
 from animerag.concurrency import cancel_and_wait
 from animerag.discovery.starters import starters
-from animerag.errors import LibraryError
+from animerag.errors import LibraryError, ProviderError, VectorStoreError
 from animerag.indexing.passages import PassageVectors
 from animerag.models.filters import Filters
 from animerag.models.providers import Priority, Usage
@@ -158,6 +158,10 @@ class Retriever:
         )
         try:
             return await asyncio.gather(reading, *searches)
+        except (ProviderError, VectorStoreError):
+            if not (read := await reading).complete:
+                raise
+            return read, ([], 0.0), Neighbourhood()  # the fields answer without the search that failed
         finally:
             await cancel_and_wait(reading, *searches)
 
@@ -246,10 +250,6 @@ class Retriever:
         """Return questions that this catalogue can answer, with shows of its own. Raises LibraryError."""
         stubs = frozenset(await provenance.without_words(self._library))
         return await self._catalogue.run(lambda current: starters(current.collection(), stubs=stubs))
-
-    async def tags(self) -> list[str]:
-        """Return every tag of the catalogue, the most used first, for the filters of Ask. Raises LibraryError."""
-        return list((await self._catalogue.current()).table.tags)
 
     async def _read(
         self,

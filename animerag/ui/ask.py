@@ -314,10 +314,10 @@ def _ask_again() -> None:
 
 def _waiting(retrieval: Retrieval | None) -> str:
     """Describe what an answer waits for: the searches, the model that reads the sources, or the provider's limits."""
-    doing, gate = _SEARCHING, session.gate_now()
+    doing, waits = _SEARCHING, session.waits()
     if retrieval is not None:
         doing = f"Reading {counted(len(retrieval.sources), 'show')}"
-    return f"{doing} · {label(gate.words())}" if gate.cool_down_s >= 1 else doing
+    return f"{doing} · {label(waits)}" if waits else doing
 
 
 def _sent(item: Exchange) -> int:

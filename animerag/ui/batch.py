@@ -16,6 +16,7 @@ from animerag.readers.questions import LINES, MAX_K, SheetOptions
 from animerag.storage.batch_runs import RunOptions
 from animerag.text.counting import counted
 from animerag.ui import batch_runs, session
+from animerag.ui.components import show_refusal
 from animerag.ui.text import label
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def _prepare(data: bytes, name: str) -> None:
     _counts(sheet)
     _preview(sheet)
     options, level = _options()
+    show_refusal()
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Start", type="primary", icon=":material/play_arrow:", key="batch_start")
         st.caption(_takes(sheet, options, level))

@@ -21,7 +21,7 @@ from animerag.ui import batch_runs, evaluation, session
 from animerag.ui.batch import level_choice, tokens_and_cost
 from animerag.ui.compare import draw as draw_chart
 from animerag.ui.components import job_watched, progress_of, show_error
-from animerag.ui.text import answer_markdown, escape, label
+from animerag.ui.text import answer_markdown, label
 
 if TYPE_CHECKING:
     from animerag.batch.runner import Which
@@ -76,15 +76,14 @@ def _new_sheet() -> None:
 
 
 def _status(job: Job) -> str:
-    live, gate = job.control.partial_as(RunProgress), session.gate_now()
+    live, waits = job.control.partial_as(RunProgress), session.waits()
     if live is None or not live.done:
-        waits = f" · {gate.words()}" if gate.cool_down_s >= 1 else ""
-        return "Stopping" if job.state == "cancelling" else progress_of(job) + waits
+        return "Stopping" if job.state == "cancelling" else " · ".join(filter(None, (progress_of(job), waits)))
     left = f" · {duration(live.left_s)} left" if live.left_s else ""
     parts = [
         f"{live.done:,} of {live.total:,} · {live.per_second:,.1f}/s{left}",
-        f"{live.meter.in_flight or live.asking} in flight",
-        *([gate.words()] if gate.cool_down_s >= 1 else []),
+        f"{live.meter.in_flight if session.services().answering.written_by_a_model else live.asking} in flight",
+        *([waits] if waits else []),
         *([f"{live.meter.throttled_s:.0f} s spent waiting for rate limits"] if live.meter.throttled_s >= 1 else []),
         *([f"{live.failed:,} failed"] if live.failed else []),
         *([tokens_and_cost(live.usage).replace("\\", "")] if live.usage.input_tokens else []),
@@ -114,7 +113,7 @@ def _ended(run: BatchRun, job: Job | None) -> None:
     if job is not None and job.state == "failed":
         show_error(f"The run stopped. {job.error}")
     elif run.stopped_by:
-        st.warning(escape(run.stopped_by), icon=":material/stop:")
+        show_error(f"The run stopped. {run.stopped_by}")
     elif run.missing:
         reason = "Interrupted when the app ended." if run.job_state == "interrupted" else "Cancelled."
         saved = " The answers so far are saved." if done else ""

@@ -59,6 +59,12 @@ def error_boundary(report: Callable[[str], None] = show_error) -> Iterator[None]
         report(f"Unexpected error ({type(error).__name__}). The log under System has the details.")
 
 
+def show_refusal() -> None:
+    """Warn before work starts that the provider has refused the last requests."""
+    if refused_by := session.gate_now().refused_by:
+        st.warning(escape(f"The last request was refused. {refused_by}"), icon=":material/warning:")
+
+
 def page_opens() -> None:
     """Let bulk work in this process wait a moment, so that the page is drawn at once."""
     with contextlib.suppress(AnimeRAGError):  # the page will say why there are no services

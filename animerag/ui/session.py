@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -123,6 +124,17 @@ def gate_now() -> GateState:
     return on_loop(services().gate.state)
 
 
+def provider_name() -> str:
+    """Return how sentences about waiting call the provider: by its address, unless it is the usual one."""
+    return urlsplit(services().settings.openai_base_url or "").netloc or "the provider"
+
+
+def waits() -> str:
+    """Describe how long calls to the provider must wait and why; "" if it is less than a second."""
+    state = gate_now()
+    return state.words(provider_name()) if state.cool_down_s >= 1 else ""
+
+
 def set_import_level(level: LevelChoice) -> None:
     """Change how many requests of imports are in flight."""
     on_loop(lambda: services().gate.set_level(Priority.INGEST, level))
@@ -152,7 +164,11 @@ def local_time(created_at: str, *, precise: bool = False) -> str:
 
 def tags() -> list[str]:
     """Return every tag of the catalogue, the most used first."""
-    return cached_by_revision("tags", services().retriever.tags)
+
+    async def read() -> list[str]:
+        return list((await services().retriever.table()).tags)
+
+    return cached_by_revision("tags", read)
 
 
 def cached_by_revision(name: str, look_up: Callable[[], Awaitable[T]]) -> T:

@@ -65,8 +65,10 @@ def catalogue_facts(services: Services, status: Status, trouble: str | None, ind
     """Draw counts, places and whether Chroma answers."""
     settings = services.settings
     size = session.runtime().call(services.library.size_bytes()) / 2**20
-    indexed = "index unknown" if status.indexed is None else "all indexed"
-    if status.not_indexed:
+    indexed = "not known whether all are indexed" if status.indexed is None else "all indexed"
+    if not status.shows:
+        indexed = "the catalogue is empty"
+    elif status.not_indexed:
         indexed = f"{status.not_indexed:,} not indexed"
     on_disk = f" ({index_bytes / 2**20:.1f} MB)" if index_bytes else ""
     facts(
@@ -134,7 +136,8 @@ def gate() -> None:
             hint = "How long work waits for the event loop. 95 % of the waits are shorter."
             st.metric("Event-loop lag", lag, help=hint)
         if state.cool_down_s > 0:
-            st.warning(label(f"Waiting {state.cool_down_s:.0f} s: {state.reason}."), icon=":material/hourglass_top:")
+            words = state.words(session.provider_name())
+            st.warning(label(f"{words[0].upper()}{words[1:]}."), icon=":material/hourglass_top:")
         notes = []
         if state.rate_limited:
             notes.append(f"rate limited {counted(state.rate_limited, 'time')}")

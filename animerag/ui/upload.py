@@ -14,7 +14,7 @@ from animerag.readers.encoding import ENCODINGS, encoding_label
 from animerag.text.counting import counted
 from animerag.ui import session, upload_files
 from animerag.ui.batch import tokens_and_cost
-from animerag.ui.components import show_error
+from animerag.ui.components import show_error, show_refusal
 from animerag.ui.text import label
 from animerag.ui.upload_report import conflicts, notes, skipped
 from animerag.ui.upload_run import LEVELS
@@ -41,6 +41,8 @@ def preflight(files: list[Chosen]) -> None:
     ready = [file for file in files if file.trouble is None]
     if 0 < len(ready) < len(files):
         st.caption(f"{counted(len(files) - len(ready), 'file')} that cannot be read will be skipped.")
+    if session.services().embedder.provider != "local":
+        show_refusal()
     _start(files, ready)
 
 

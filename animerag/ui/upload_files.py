@@ -80,7 +80,7 @@ def choose_files() -> None:
     for sentence in refused:
         st.caption(label(sentence))
     if not waiting:
-        st.caption(label(f"Larger than {MAX_MB} MB? Put the file into {uploads.inbox}, or run animerag ingest PATH."))
+        st.caption(f"Larger than {MAX_MB} MB? Put the file into `{uploads.inbox}`, or run `animerag ingest PATH`.")
         return
     known = {file.source.path for file in chosen()}
     names = [source.name for source in waiting if source.path not in known]

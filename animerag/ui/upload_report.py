@@ -12,7 +12,7 @@ from animerag.text.counting import counted
 from animerag.ui import session, upload_files
 from animerag.ui.batch import tokens_and_cost
 from animerag.ui.components import show_error
-from animerag.ui.text import escape, label
+from animerag.ui.text import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +34,10 @@ def ended(job: Job) -> None:
             st.caption("Fix the problem and choose the file again.")
         return
     if report.stopped_by:
-        st.warning(escape(f"Stopped early: {report.stopped_by}"), icon=":material/warning:")
+        show_error(f"The import stopped. {report.stopped_by}")
     elif job.state == "cancelled":
-        saved = counted(report.ingested, "show") + (" was saved." if report.ingested == 1 else " were saved.")
-        st.warning(f"Cancelled. {saved}", icon=":material/stop:")
+        stored = counted(report.ingested, "show") + (" was stored." if report.ingested == 1 else " were stored.")
+        st.warning(f"Cancelled. {stored}", icon=":material/stop:")
     done = f"**{report.ingested:,} of {counted(report.read, 'row')} stored** from {label(job.title)}"
     st.markdown(f"{done} in {report.seconds:.1f} s · {counted(report.catalogue, 'show')} in the catalogue")
     if report.usage.embedding_tokens:
@@ -61,7 +61,7 @@ def ended(job: Job) -> None:
     with st.container(horizontal=True):
         st.page_link("pages/ask.py", label="Ask a question", icon=":material/forum:")
         st.page_link("pages/catalogue.py", label="Open the catalogue", icon=":material/video_library:")
-    notes(report, "saved row")
+    notes(report, "stored row")
     skipped(report, job)
 
 
@@ -90,7 +90,7 @@ def conflicts(report: IngestReport) -> None:
     st.dataframe(rows, hide_index=True, width="stretch")
 
 
-def notes(report: IngestReport, what: Literal["row", "saved row"]) -> None:
+def notes(report: IngestReport, what: Literal["row", "stored row"]) -> None:
     """List the rows that were read with a correction or an omission."""
     if report.notes:
         number = len({(note.file, note.line) for note in report.notes})

@@ -11,6 +11,7 @@ from animerag.charts import live as live_charts
 from animerag.errors import InvalidInputError
 from animerag.models.providers import Priority
 from animerag.telemetry.tracing import Recorder
+from animerag.text.counting import counted
 from animerag.text.durations import rough
 from animerag.ui import session
 from animerag.ui.components import job_watched
@@ -31,7 +32,7 @@ _READ_S = 120.0  # seconds; 50 MB of JSON take that long to read
 def running(job: Job) -> None:
     """Draw a running import."""
     job_watched(job, _progress, _lanes)
-    st.caption("You can leave this page; the import keeps running. Cancel keeps what is already saved.")
+    st.caption("You can leave this page; the import keeps running. Cancel keeps what is already stored.")
 
 
 def _progress(job: Job) -> str:
@@ -39,7 +40,7 @@ def _progress(job: Job) -> str:
     stage = "Stopping" if job.state == "cancelling" else progress.stage or "Starting"
     if not progress.total or not progress.done:
         return stage
-    if session.gate_now().cool_down_s >= 1:  # the lines below say why; what is left cannot be estimated
+    if session.waits():  # the lines below say why; what is left cannot be estimated
         return f"{stage} · {progress.done:,} of {progress.total:,} shows"
     rate = progress.done / max(job.elapsed_s, 0.001)
     left = rough((progress.total - progress.done) / rate)
@@ -69,9 +70,10 @@ def _level(job: Job) -> None:
     """Show the effect of the rate limits, and let the user change the level."""
     state = session.gate_now()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(label(f"Level {state.levels[Priority.INGEST]}: {state.words()}"))
+        most = counted(state.levels[Priority.INGEST], "request")
+        st.caption(label(f"At most {most} in flight: {state.words(session.provider_name())}"))
         chosen = st.selectbox(
-            "Requests in flight", LEVELS, index=None, placeholder="Change level", key=f"upload_level_{job.id}",
+            "Requests in flight", LEVELS, index=None, placeholder="Change", key=f"upload_level_{job.id}",
             label_visibility="collapsed", width=180,
         )  # fmt: skip
     if chosen is not None and chosen != st.session_state.get(f"upload_level_set_{job.id}"):
@@ -95,7 +97,7 @@ def cut_off(record: JobRecord) -> None:
             if left is not None and st.button("Resume", type="primary", icon=icon, key="upload_resume"):
                 call(uploads.resume(record.id))
                 st.rerun()
-            hint = "What is already saved stays in the catalogue."
+            hint = "What is already stored stays in the catalogue."
             if st.button("Discard", icon=":material/delete:", key="upload_discard", help=hint):
                 call(uploads.discard(record.id))
                 st.rerun()

@@ -1,5 +1,6 @@
 """Answers without a model: facts, quotes, and "no match"."""
 
+import asyncio
 import contextlib
 import csv
 
@@ -10,7 +11,7 @@ from animerag.answering.citations import cited
 from animerag.answering.prompting import DESCRIPTIONS_TOKENS, build_prompt
 from animerag.composition import open_services
 from animerag.config import load_settings
-from animerag.errors import TransientProviderError
+from animerag.errors import ProviderUnusableError, TransientProviderError
 from animerag.jobs.jobs import Control
 from animerag.models.answers import Answer, AnswerStatus, Exchange, Finish, Turn
 from animerag.models.filters import Filters
@@ -291,6 +292,24 @@ async def test_a_search_that_fails_after_an_early_answer_is_noted(services, simu
             answer = await Answering(refused.retriever, chat, early_start=True).ask("What is Monster about?")
     assert (answer.text, answer.status, answer.citations) == ("A surgeon [1].", AnswerStatus.OK, ("99",))
     assert "The search for others failed" in answer.notes[-1]
+
+
+async def test_fields_answer_while_the_provider_refuses_to_embed(services, simulated, source, monkeypatch):
+    await services.ingestion.run([source], Control())
+    async with SimulatorProcess(SimulatorSettings(faults=parse_faults("401@1"))) as provider:
+        async with simulated(provider.url) as refused:
+            read = refused.retriever._read
+
+            async def read_after_the_refusal(*args, **options):
+                while not refused.gate.state().refused_by:
+                    await asyncio.sleep(0.005)
+                return await read(*args, **options)
+
+            monkeypatch.setattr(refused.retriever, "_read", read_after_the_refusal)
+            found = await refused.retriever.search("How many shows are there from 2004?")
+            with pytest.raises(ProviderUnusableError, match="rejects the key"):
+                await refused.retriever.search("a surgeon who saves a boy")
+    assert found.fact is not None
 
 
 @pytest.mark.both_databases

@@ -74,7 +74,7 @@ def test_an_import_of_one_app_is_answered_and_cancelled_in_another(addresses, br
     photograph(there, "replicas-2-running", schemes=["light"])
     there.get_by_role("button", name="Cancel").click()
     for page in pages:
-        expect(page.get_by_text(re.compile(r"Cancelled\. \d+ shows were saved\."))).to_be_visible(timeout=40_000)
+        expect(page.get_by_text(re.compile(r"Cancelled\. \d+ shows were stored\."))).to_be_visible(timeout=40_000)
     photograph(there, "replicas-3-cancelled", schemes=["light"])
     there.goto(f"{addresses[1]}/system")
     expect(there.get_by_role("heading", name="Jobs")).to_be_visible(timeout=40_000)

@@ -52,7 +52,7 @@ def test_files_are_checked_imported_stopped_and_resumed(app_url, browser, photog
     page.get_by_role("button", name="Cancel").click()
     rest = page.get_by_role("button", name=re.compile(r"Resume \("))
     expect(rest).to_be_visible(timeout=30_000)
-    expect(page.get_by_text(re.compile(r"Cancelled\. [\d,]+ shows were saved\."))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Cancelled\. [\d,]+ shows were stored\."))).to_be_visible()
     shot("4-cancelled", 1100)
 
     # Only the remaining rows are imported, and every row is counted.
@@ -84,12 +84,12 @@ def test_an_import_of_the_real_export_is_cancelled_killed_and_resumed(
         start = page.get_by_role("button", name="Start", exact=True)
         expect(start).to_be_enabled(timeout=60_000)
         start.click()
-        expect(page.get_by_text(re.compile("Level 2: "))).to_be_visible(timeout=30_000)
+        expect(page.get_by_text(re.compile("At most 2 requests in flight: "))).to_be_visible(timeout=30_000)
         page.reload()
         expect(page.get_by_text(re.compile("Level 2: "))).to_be_visible(timeout=30_000)
         page.get_by_role("combobox").last.click()
         page.get_by_role("option", name="5", exact=True).click()
-        expect(page.get_by_text(re.compile("Level 5: 5 in flight"))).to_be_visible(timeout=30_000)
+        expect(page.get_by_text(re.compile("At most 5 requests in flight: 5 now"))).to_be_visible(timeout=30_000)
         expect(page.get_by_text(re.compile(r"[1-9]\d* of 1,458 shows · .* left"))).to_be_visible(timeout=30_000)
         shot("1-running")
         page.get_by_role("button", name="Cancel").click()

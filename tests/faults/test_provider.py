@@ -141,7 +141,7 @@ async def test_an_import_survives_an_outage_of_the_provider(settings, source, pr
     async with abandoned(settings, source, provider) as (services, run):
 
         async def noticed():
-            return "stopped answering" in services.gate.state().words()
+            return "has not answered for" in services.gate.state().words()
 
         await until(run, noticed)
         await provider.up()
