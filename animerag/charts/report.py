@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from animerag.charts.static import WIDTH, drawings
 from animerag.charts.style import MODE_COLOURS, NEUTRAL, STAGE_COLOURS
 from animerag.comparison.measurements import FEW
-from animerag.comparison.summary import doubt, key_figures, listed, plan_sentence, verdict, warnings
+from animerag.comparison.summary import doubt, key_figures, plan_sentence, verdict, warnings
 from animerag.comparison.tables import P99, ordered_runs, plain, run_rows, table_rows
+from animerag.text.enumeration import listed
 from animerag.text.html_templates import html_template
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from animerag.comparison.experiment import SINGLE_RUN_NOISE, SUSPECT_CV, fastest_modes
 from animerag.comparison.plan import SYNC
 from animerag.text.counting import counted
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from animerag.comparison.experiment import Experiment, Level
     from animerag.comparison.plan import ExperimentPlan, Mode, Workload
@@ -176,9 +177,3 @@ def _stability(experiment: Experiment) -> KeyFigure | None:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def listed(words: Iterable[str]) -> str:
-    """Join words as in a sentence: "a, b and c"."""
-    *first, last = words or [""]
-    return f"{', '.join(first)} and {last}" if first else last

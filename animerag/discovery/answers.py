@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from animerag.discovery.asked_parts import season_of
-from animerag.discovery.collection import listed
 from animerag.discovery.next_up import next_up
 from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, seasons, watch_order
 from animerag.discovery.presence import presence, tie
+from animerag.discovery.rank import RANKS, rank
 from animerag.discovery.ranked_parts import ranked_parts, total_episodes
 from animerag.discovery.recommendations import recommend, weighs_likeness
 from animerag.discovery.similarity import similar
@@ -23,6 +23,7 @@ from animerag.query.field_values import comparison_answer, value_answer, verdict
 from animerag.query.plan import EVERYTHING, parts_of
 from animerag.query.rendering import phrase
 from animerag.query.statistics import best_of_each, measure
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +93,8 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return comparison_answer(plan, table, japanese=japanese)
     if plan.field == "owned" and plan.shows:
         return presence(plan, collection)
+    if plan.field in RANKS and plan.shows:
+        return rank(plan, collection, filters)
     if plan.intent == "field" and plan.shows:
         if plan.field:
             return value_answer(plan, table, japanese=japanese)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from animerag.discovery.collection import listed
 from animerag.query.plan import LAST
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -85,10 +85,3 @@ class Collection:
     def seen(self, show: Show) -> bool:
         """Return whether the owner has finished a show, according to the list."""
         return show.my_status == "completed"
-
-
-def listed(words: Sequence[str], *, japanese: bool = False) -> str:
-    """Join words as in a sentence: "a, b and c"."""
-    if japanese:
-        return "、".join(words)
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

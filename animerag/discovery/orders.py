@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from animerag.discovery.asked_parts import no_such_part, numbered
-from animerag.discovery.collection import listed
 from animerag.discovery.franchises import Entry
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import holds, matcher
 from animerag.query.plan import LAST, comparisons, parts_of
 from animerag.query.rendering import phrase
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from animerag.discovery.collection import listed
 from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import matcher
 from animerag.query.plan import parts_of
 from animerag.query.rendering import ordered_by, phrase
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
     from animerag.discovery.collection import Collection

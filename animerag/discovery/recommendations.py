@@ -10,7 +10,6 @@ from collections import defaultdict
 from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
-from animerag.discovery.collection import listed
 from animerag.discovery.similarity import one_of_each
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
@@ -18,6 +17,7 @@ from animerag.query.execution import meeting
 from animerag.query.lexicon import mood_entries
 from animerag.query.plan import Predicate, comparisons, parts_of
 from animerag.query.rendering import phrase
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -58,8 +58,11 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
     # A mood that follows from a condition adds nothing to it.
     moods_named = [name for name in plan.moods if words_of_mood(name)]
     moods_named = [_mood_label(name, collection) for name in moods_named]
-    labels = (*moods_named, *(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition)))
-    wish = f" ({listed(labels)})" if labels and len(labels) < 6 else ""
+    parts = tuple(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition))
+    labels = (*moods_named, *parts)
+    random = _mood_label(_RANDOM, collection) in moods_named
+    wishes = [label for label in labels if label != _RANDOM]
+    wish = f" ({listed(wishes)})" if wishes and len(wishes) < 6 else ""
     if not ids:
         within = f" within {plan.minutes} minutes" if plan.minutes else ""
         heading = collection.say(
@@ -67,7 +70,8 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
             "条件に合うおすすめはありません。",
         )
     else:
-        heading = collection.say(f"Recommended from your catalogue{wish}:", f"おすすめ：{'、'.join(labels)}")
+        lead = "Picked at random" if random else "Recommended"
+        heading = collection.say(f"{lead} from your catalogue{wish}:", f"おすすめ：{'、'.join(labels)}")
     return FactAnswer(
         kind="picks" if ids else "text",
         intent="recommend",

@@ -7,13 +7,13 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from animerag.discovery.collection import listed
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import matcher
 from animerag.query.lexicon import lexicon
 from animerag.query.plan import parts_of
 from animerag.query.rendering import phrase
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from animerag.discovery.collection import listed
 from animerag.discovery.orders import part_of_franchise, role_of
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import matcher
 from animerag.query.plan import EVERYTHING
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
     from animerag.discovery.collection import Collection

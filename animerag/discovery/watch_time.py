@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from animerag.discovery.collection import listed
 from animerag.discovery.recommendations import EPISODE_MIN, FILM_MIN
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import labels_of, selected
 from animerag.text.counting import counted as counted_shows
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
     from animerag.discovery.collection import Collection
@@ -44,7 +44,7 @@ def watch_time(plan: Plan, collection: Collection) -> FactAnswer:
             f"{names}の話数は記録されていません。",
         )
     else:
-        heading = _heading(names, counted, minutes, collection, several=len(named) > 1)
+        heading = _heading(names, counted, minutes, collection, several=len(named) > 1, of=len(shows))
     return FactAnswer(
         kind="sequence",
         intent="field",
@@ -106,8 +106,13 @@ def _minutes(show: Show) -> int:
     return (show.duration or usual) * (show.episodes or 1)
 
 
-def _heading(names: str, counted: list[Show], minutes: int, collection: Collection, *, several: bool) -> str:
+def _heading(names: str, counted: list[Show], minutes: int, collection: Collection, *, several: bool, of: int) -> str:
     time = spelt(minutes, japanese=collection.japanese)
+    if len(counted) < of and not several:
+        return collection.say(
+            f"{len(counted)} of {of} parts of {names} {'takes' if len(counted) == 1 else 'take'} {time}.",
+            f"{names}の{of}作品のうち{len(counted)}作品は{time}。",
+        )
     if len(counted) == 1:
         episodes = collection.length(counted[0])
         return collection.say(f"{names} takes {time}: {episodes}.", f"{names}は{time}（{episodes}）。")

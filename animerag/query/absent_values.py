@@ -39,7 +39,11 @@ _JAPANESE: dict[FieldName, str] = {
     "relation": "関連作品",
     "source": "原作情報",
 }
-_ONE_WORD: dict[FieldName, str] = {"rating": r"unrated|not rated", "year": "undated", "tag": "untagged"}
+_ONE_WORD: dict[FieldName, str] = {
+    "rating": r"unrated|not rated|(?:that |which )?(?:nobody|no one|no-one) (?:has |have |ever )*(?:rated|scored)",
+    "year": "undated",
+    "tag": "untagged",
+}
 _NOUN = "(?:" + "|".join(_NOUNS.values()) + ")"
 _LIST = rf"(?P<nouns>{_NOUN}(?:(?:,| or| and| nor)(?: an?| any| no)? {_NOUN})*)"
 _LACK = (

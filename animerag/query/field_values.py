@@ -10,6 +10,7 @@ from animerag.models.shows import TYPE_LABELS
 from animerag.query import local_files
 from animerag.query.execution import ATTRIBUTES, labels_of, verdicts
 from animerag.query.plan import comparisons
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +113,9 @@ def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactA
         return None
     order = plan.order
     if order is None or order.field == "underrated":
-        facts = [" ".join(statement(show, name, table, japanese=japanese) for name in _SHOWN) for show in shows]
+        facts = [" ".join(statement(show, name, table, japanese=True) for name in _SHOWN) for show in shows]
+        if not japanese:
+            facts = [_description(show, table) for show in shows]
         return FactAnswer(
             kind="compare",
             intent="compare",
@@ -138,6 +141,14 @@ def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactA
         complete=True,
         heading=_yes_or_no(winner, japanese=japanese) + _comparison(ids, values, sort, table, japanese=japanese),
     )
+
+
+def _description(show: Show, table: FieldIndex) -> str:
+    """Return the fields of a show in one sentence, and a sentence for those that the catalogue lacks."""
+    known = {name: value for name in _SHOWN if (value := table.value(show.id, name)) is not None}
+    predicates = listed([_predicate(show, name, value) for name, value in known.items()])
+    lacking = " ".join(statement(show, name, table) for name in _SHOWN if name not in known)
+    return " ".join(filter(None, (f"**{show.title}** {predicates}." if predicates else "", lacking)))
 
 
 def _yes_or_no(value: FieldValue, *, japanese: bool) -> str:

@@ -50,7 +50,8 @@ _TAGGED = re.compile(r"\b(?:tags?|tagged|genres?)\W*$")
 _JOINS = re.compile(r"\s*(?:,\s*)?(?:and|or|but|oder|und)\b(?: also)?(?= )")
 _COUNTED = {"episodes", "rating", "votes", "duration"}
 _CHILD = re.compile(
-    r"\b(?:(?:ok(?:ay)?|fine|safe|suitable|appropriate|good|fit|great|nice)? ?(?:for|with) (?:an? |my |our |the |all )?(?:little |small |young |whole )*"
+    r"\b(?:(?:ok(?:ay)?|fine|safe|suitable|appropriate|good|fit|great|nice)? ?"
+    r"(?:for (?:an? |my |our |the |all )?|with (?:my |our |the (?=\w+ ?(?:kids|children|family|ones)\b|kids|children|family|little ones)|(?=family\b)))(?:little |small |young |whole )*"
     r"(?:(?P<age>\d{1,2})[\s-]?(?:years?|yr)s?[\s-]?olds?|kids?|child(?:ren)?|toddlers?|family|daughter|son|little (?:ones|brother|sister)|nephew|niece)\b"
     r"|\b(?:can|could|may|should) (?:my |our |the )?(?:kids?|children|daughter|son|(?P<years>\d{1,2})[\s-]?year[\s-]?olds?) (?:watch|see)\b"
     r"|family (?:movie|film)(?: night)?|(?:family|child|kid)s?[\s-]friendly|(?:suitable|safe) for (?:kids|children)|kinder)|子供(?:向け|と)|家族で"

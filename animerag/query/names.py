@@ -24,12 +24,13 @@ _PAIRS = tuple(
     for pattern in (
         rf"\b(?:longer|shorter|older|newer|better|first|higher|more popular|episodes),?\s+(?P<a>[^?!,;]+?)\s+or\s+(?P<b>[^?!,;]+?){_END}",
         rf"^(?P<a>[^?!,;]+?)\s+(?:vs\.?|versus|or)\s+(?P<b>[^?!,;]+?)(?=,|{_END})",
+        rf"\bdifferences? between\s+(?P<a>[^?!,;]+?)\s+and\s+(?P<b>[^?!,;]+?){_END}",
         rf"\bcompare\s+(?P<a>[^?!,;]+?)\s+(?:and|with|to|vs\.?)\s+(?P<b>[^?!,;]+?){_END}",
         rf"^(?:is|does|was|did|has)\s+(?P<a>[^?!,;]+?)\s+(?:better|longer|shorter|older|newer|higher|rated|have more|have fewer|more|worse)\b.*?\bthan\s+(?P<b>[^?!,;]+?){_END}",
     )
 )
 _COMPARES = re.compile(
-    r"\b(?:longer|shorter|older|newer|better|worse|first|higher|lower|more|fewer|earlier|later|vs|versus|compare)\b"
+    r"\b(?:longer|shorter|older|newer|better|worse|first|higher|lower|more|fewer|earlier|later|vs|versus|compare|differences?)\b"
 )
 # What can only be a title here may be an ordinary word ("have I seen Another").
 _OWN_SHOW = rf"\b(?:did|have) i (?:already |ever )?(?:rated?|scored?|give|given|finish(?:ed)?|completed?|drop|dropped|start|started|see|seen|watched)\s+{_TITLE}(?= yet\b| already\b| before\b|{_END})"
@@ -144,17 +145,29 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
 
 def unnamed_rival(text: str, places: Sequence[tuple[int, int]]) -> str:
     """Return the words that a question in lower case compares with a show, if they are no known title; otherwise ""."""
+    start, end = place_of_rival(text, places)
+    return text[start:end]
+
+
+def place_of_rival(text: str, places: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Return the place of the words of `unnamed_rival`; an empty one without such words."""
     if not _COMPARES.search(text):
-        return ""
+        return 0, 0
     for start, end in places:
         text = text[:start] + "x" * (end - start) + text[end:]  # a title may contain the words that end a phrase
-    for match in filter(None, (pair.search(text) for pair in _PAIRS)):
-        sides = [match.span(group) for group in ("a", "b")]
+    for sides in sides_of_pairs(text):
         named = [any(start < end and begin < stop for start, stop in places) for begin, end in sides]
         if sum(named) == 1:
             begin, end = sides[named.index(False)]
-            return text[begin:end].strip()
-    return ""
+            words = text[begin:end]
+            return begin + len(words) - len(words.lstrip()), begin + len(words.rstrip())
+    return 0, 0
+
+
+def sides_of_pairs(text: str) -> Iterator[list[tuple[int, int]]]:
+    """Yield the places of two titles that a phrase of a lower-case question compares."""
+    for match in filter(None, (pair.search(text) for pair in _PAIRS)):
+        yield [match.span(group) for group in ("a", "b")]
 
 
 def expected(text: str) -> Iterator[tuple[int, int]]:

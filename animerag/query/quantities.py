@@ -207,7 +207,14 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], Condition
             r"\b(?:with|have|has|having|got) (?:an? )?sequels?\b|続編(?:が|の)ある",
             _fixed(Predicate("relation", "=", FOLLOWED)),
         ),
-        (r"(?<=\bno )sequels?\b|(?<=\bnot )sequels?\b", _fixed(Predicate("relation", "=", "sequel"))),
+        (
+            (
+                r"(?:(?<=\bno )|(?<=\bnot )|(?<=\bnot a )|(?<=n't )|(?<=n't a )|(?<=\bare )|(?<=\bis a )|(?<=\ball )|(?<=\bonly )"
+                r"|(?<=\bevery )|(?<=\blist ))sequels?\b(?: (?:to|of) (?:anything|another|other)\b(?: show| shows| anime)?)?"
+                r"(?! (?:of|to|for|exist|i|am|do|does|did)\b)"
+            ),
+            _fixed(Predicate("relation", "=", "sequel")),
+        ),
         (
             r"\b(?:not|isn.?t|aren.?t|nicht)(?: (?:too|so|very|that|all that|overly|zu))? (?:long|lang)\b|\bnot? long\b",
             _fixed(Predicate("episodes", "<=", 26)),

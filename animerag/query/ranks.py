@@ -84,7 +84,7 @@ _MEASURES = re.compile(
     r"averages?|avg|means?|typical|durchschnitt\w*|medians?|totals?|sum|altogether|combined|together|percent\w*|share|fraction"
     r"|proportion|distribution|breakdown|statistics|stats|histogram|split|most|least|often|common|frequent|fewest|rarest"
     r"|best|worst|top|highest|lowest|biggest|largest|longest|rated|scored|different|distinct|unique|various|per|each|every"
-    r"|number|counts?|franchises?|tags?|genres?|years?|decades?"
+    r"|number|counts?|franchises?|tags?|genres?|years?|decades?|months?"
     r"|seasons?|types?|formats?|studios?|sources?|shows?|series|anime|entries|titles|majority|half|many|take|parts|occur"
 )
 _MEASURED = re.compile(r"episodes?|eps|votes?|hours|minutes|ratings?|scores?")

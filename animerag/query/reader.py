@@ -62,6 +62,10 @@ _SPARE = 3  # unclaimed words that a question about the whole catalogue may have
 _THEN = re.compile(
     r"\b((?:more|less|fewer|better|worse|long|short|high|low|old|new|great|larg|small|earli|lat)\w*) then\b"
 )
+_NOT_SO = re.compile(
+    r"^(?P<verb>is|are|was|were|does|do|did|has|have)n't\b(?= \ue000)"
+)  # "isn't X over" asks "is X over"
+_BIRTH = re.compile(r"\b(?:in |from )?(?:the|my) (?:year i was born|birth ?year)(?: in)?\b,?(?= ?\(?\d{4}\b)")
 _GIVE = re.compile(r"^(?:please )?(?:give|show|find|suggest|recommend|pick|name)\b")
 _TELL_ME = re.compile("教えて|選んで|挙げて|見せて")
 _SO_MANY = re.compile(
@@ -106,7 +110,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: da
     for place, name in reversed(list(enumerate(names))):
         masked = masked[: name.start] + _PLACEHOLDERS[place % len(_PLACEHOLDERS)] + masked[name.end :]
         text = text[: name.start] + SHOW * (name.end - name.start) + text[name.end :]
-    reading = Question(_THEN.sub(r"\1 than", text))
+    reading = Question(_plain(text))
     missing = missing_topics(reading, vocabulary)
     seasons = EVERYTHING if names else read_season_counts(reading)
     slots = read_slots(reading, names, vocabulary)
@@ -158,6 +162,13 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: da
         slots=tuple(slots.items()),
         mine=tuple(mine),
     )
+
+
+def _plain(text: str) -> str:
+    """Return a question of the same length without what only its writer needs to say."""
+    text = _NOT_SO.sub(lambda verb: verb["verb"].ljust(len(verb.group())), text)
+    text = _BIRTH.sub(lambda match: " " * len(match.group()), text)
+    return _THEN.sub(r"\1 than", text)
 
 
 def _asks_for_some(text: str) -> bool:

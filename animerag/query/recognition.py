@@ -100,6 +100,11 @@ _FEW, _MANY = 3, 6  # words besides the conditions of a list; a plot has more
 _OF_TWO = re.compile(
     r"^(?:and )?which (?:one )?(?:lasted|ran|is|was|has|had|came|started|ended|aired|got) (?:\w+ )?(?:longer|shorter|newer|older|better|earlier|later|more|fewer|higher|lower)\b|\bof the (?:two|both)\b|どちら|どっち"
 )
+# "What was that anime with the kid in a well" recalls a show rather than listing those that have a tag.
+_RECALLS = re.compile(
+    r"(?:what|which)(?: is|.s| was|.?re| were) (?:the name of )?(?:that|the) (?:old |one )?(?:anime|show|series|movie|film|one)"
+    r"(?: called| again)? (?:with|where|about|in which|that had) (?:an?|the|this|that|some) "
+)
 _SMALL_TALK = {
     "hello": re.compile(r"^(?:hi|hello|hey|hiya|howdy|yo|good |greetings|hallo|moin|servus|こん|おはよう|やあ|はじめ)"),
     "thanks": re.compile(
@@ -312,6 +317,8 @@ def _of_catalogue(
         return "recommend" if slots["reference"] == "those" else "lookup", True
     if SUITABLE in parts_of(condition) and not left and not _ALL_OF.search(text):
         return "recommend", True
+    if _RECALLS.match(text) and order is None:
+        return "lookup", True
     if condition != EVERYTHING and not left:
         return "list", True
     asks = bool(_ASKS_FOR_SHOWS.match(text))

@@ -91,7 +91,7 @@ _AIRED_AFTER = re.compile(
     r"\b(?:aired|started|came out|was released|ended|premiered|newer|older|later|earlier|recent|before)\b"
 )
 _ASKING = re.compile(
-    r"^(?:who|whose|what|which|where|when|how|is|are|was|were|does|do|did|has|can|could|tell|name|list|show|give|find|any|all|every|everything|anything|anime|movies?|films?|series|shows?|titles?|studio|ghibli|good|best|great|popular|new|recommend|something|stuff|works|i want|one|two|three|five|ten|the (?:best|top|most|worst))\b|[?？]\s*$|[\u3040-\u30ff\u4e00-\u9fff]"
+    r"^(?:who|whose|what|which|where|when|how|is|are|was|were|does|do|did|has|can|could|tell|name|list|show|give|find|any|all|every|everything|anything|anime|movies?|films?|series|shows?|titles?|studio|ghibli|good|best|great|popular|new|recommend|something|stuff|works|i want|one|two|three|five|ten|(?:the )?(?:best|top|most|worst|least))\b|[?？]\s*$|[\u3040-\u30ff\u4e00-\u9fff]"
 )
 _WHAT_HAS = re.compile(
     r"^(?:what|which)(?: (?:ones?|shows?|anime|series|movies?|of (?:my|the) \w+))? (?:has|have)(?: an?| the)? $"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import math
 import statistics
 from collections import defaultdict
@@ -37,7 +38,7 @@ _BY = {
     "my_score": "your score",
     "difference": "how far your score is from the rating",
 }
-_IN_ORDER = ("decade", "year", "season", "time of year", "rating")  # groups with a natural order
+_IN_ORDER = ("decade", "year", "season", "time of year", "month", "rating")  # groups with a natural order
 _SEASONS = {"winter": "1", "spring": "2", "summer": "3", "fall": "4"}
 _GROUP_FIELDS = {
     "tag": ("tags",),
@@ -45,7 +46,9 @@ _GROUP_FIELDS = {
     "decade": ("year",),
     "season": ("season", "year"),
     "time of year": ("season",),
+    "month": ("air_date",),
 }
+_MONTHS = {name: f"{number:02}" for number, name in enumerate(calendar.month_name) if name}
 _MEASURES: dict[str, Callable[[Sequence[float]], float]] = {
     "average": statistics.fmean,
     "median": statistics.median,
@@ -296,6 +299,9 @@ def _groups_of(show: Show, group: str, table: FieldIndex) -> Iterator[str]:
     elif group == "time of year":
         if show.season:
             yield show.season
+    elif group == "month":
+        if show.air_date and (month := show.air_date[5:7]):
+            yield calendar.month_name[int(month)]
     elif group == "season":
         if show.season and show.year:
             yield f"{show.season} {show.year}"
@@ -322,7 +328,9 @@ def _rows(plan: Plan, measured: dict[str, float], groups: Mapping[str, Sized]) -
 
 
 def _of_order(name: str) -> tuple[str, str]:
-    """Return what orders a group: "1990s", "2012", "winter 2012", "winter"."""
+    """Return what orders a group: "1990s", "2012", "winter 2012", "winter", "May"."""
+    if name in _MONTHS:
+        return "", _MONTHS[name]
     season = _SEASONS.get(name.split(maxsplit=1)[0], "")
     return ("" if name in _SEASONS else name.rsplit(maxsplit=1)[-1].zfill(_DIGITS)), season
 
@@ -355,6 +363,8 @@ def _heading(one: _Measure, labels: Sequence[str], *, japanese: bool) -> str:
         return f"{counted}の{name}{_MEASURES_JA[plan.measure]}。最も高いのは{one.best}（{value}）です{of}。"
     name = "number of episodes" if field == "episodes" and plan.measure != "sum" else _NAMES.get(field, field)
     what = "number of shows" if plan.measure == "count" else f"{plan.measure} {name}".replace("sum ", "total ")
+    if not plan.group and plan.measure == "sum":
+        return f"{counted[0].upper()}{counted[1:]}{of} {'has' if one.shows == 1 else 'have'} {value} {name} in total."
     if not plan.group:
         return f"The {what} of {counted}{of} is {value}."
     if plan.group == "each" and plan.measure == "count":

@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from animerag.discovery.asked_parts import may_be_that_part, no_such_part
-from animerag.discovery.collection import listed
 from animerag.query.field_values import statement
 from animerag.query.lexicon import lexicon
 from animerag.query.names import unnamed_rival
 from animerag.query.plan import LAST, Predicate, both, comparisons, parts_of
 from animerag.text.cleaning import is_japanese
+from animerag.text.enumeration import listed
 from animerag.text.tokens import folded_words
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from animerag.query.asked_titles import framed_title
 from animerag.query.conversation import Context, advance, differing, resolve
 from animerag.query.execution import labels_of, matcher, meeting
 from animerag.query.grammar import Named
-from animerag.query.names import named_in
+from animerag.query.names import named_in, place_of_rival, sides_of_pairs
 from animerag.query.part_numbers import SEASON_MARK, title_beside_season
 from animerag.query.parts import with_seasons_named
 from animerag.query.plan import EVERYTHING, Predicate, both, parts_of
@@ -107,6 +107,7 @@ def _plan(
     if len(names) == 1 and (spelt_out := with_seasons_named(text, names[0].start, names[0].end)) is not None:
         text = folded(spelt_out)
         names = named_in(text, catalogue.aliases.match(spelt_out), catalogue.aliases)
+    names = _with_rival_part(text, names, catalogue)
     for name in _beside_a_season(text, catalogue):
         covered = [other for other in names if other.start < name.end and name.start < other.end]
         if not names or (covered and name.start < covered[0].start):
@@ -128,6 +129,30 @@ def _plan(
         shows = [show for one in context.ids if (show := catalogue.table.show(one))]
         plan = differing(plan, wishes, shows, context.plan)
     return _picked(plan, catalogue.table) if plan.within is not None else _with_show(plan, catalogue), leaned
+
+
+def _with_rival_part(text: str, names: list[Named], catalogue: CatalogueSnapshot) -> list[Named]:
+    """Name the part of a franchise that is compared with its show: "difference between X and Y" for "X: Y"."""
+    if len(names) != 1:
+        return names
+    name = names[0]
+    start, end = place_of_rival(text.lower(), [(name.start, name.end)])
+    for one, other in sides_of_pairs(text.lower()):
+        if name.start <= one[0] and other[1] <= name.end:  # "X: Y" was read in "X and Y"
+            own = [match.id for match in catalogue.aliases.match(text[slice(*one)]) if match.named]
+            name, (start, end) = Named(*one, tuple(own) or name.ids), other
+            break
+    words = f" {folded_words(text[start:end])} "
+    if not words.strip():
+        return names
+    entries = [entry.show for entry in catalogue.collection().franchises.of(name.ids[0]).entries]
+    parts = [
+        one.id for one in entries if any(words in f" {folded_words(title)} " for title in (one.title, *one.titles))
+    ]
+    others = tuple(one for one in name.ids if one not in parts)
+    if not parts or not others:
+        return names
+    return sorted((replace(name, ids=others), Named(start, end, tuple(parts))), key=lambda name: name.start)
 
 
 def _beside_a_season(text: str, catalogue: CatalogueSnapshot) -> list[Named]:

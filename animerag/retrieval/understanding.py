@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from animerag.discovery.answers import answer, needs_likeness, resolved
-from animerag.discovery.collection import listed
 from animerag.models.filters import Condition, Filters
 from animerag.models.retrieval import Ambiguity, FactAnswer
 from animerag.models.shows import NamedShow
@@ -18,6 +17,7 @@ from animerag.query.plan import EVERYTHING, Plan, parts_of
 from animerag.query.rendering import labelled
 from animerag.query.title_spellings import folded
 from animerag.retrieval.absences import absence_of
+from animerag.retrieval.excluded_titles import excluding, without_excluded_titles
 from animerag.retrieval.meant_titles import long_title, meant, of_that_kind, whole_title, with_led
 from animerag.retrieval.planning import (
     Examples,
@@ -32,6 +32,7 @@ from animerag.retrieval.planning import (
 from animerag.retrieval.related_words import related_words
 from animerag.text.cleaning import is_japanese
 from animerag.text.counting import counted
+from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,6 +129,7 @@ def understand(
     """
     table, typed = catalogue.table, question
     question, matches, corrected = _rewritten(question, matches, catalogue)
+    question, matches, excluded = without_excluded_titles(question, matches, catalogue)
     collection = catalogue.collection(japanese=is_japanese(question))
     named_shows = table.shows_of([match.id for match in matches])  # together, because each read takes milliseconds
     suitable = {show.id for show in named_shows if not filters or table.meets(show, filters)}
@@ -136,7 +138,7 @@ def understand(
     plan, leaned = in_conversation(question, matches, catalogue, history, examples)
     plan = searchable(titled(resolved(without(plan, ignore), collection), question, catalogue))
     named = [match for match in matches if match.named]
-    plan = replace(with_titled(plan, named, question, table), respelt=corrected)
+    plan = without(excluding(replace(with_titled(plan, named, question, table), respelt=corrected), excluded), ignore)
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
     plan = rare_tags_as_words(of_that_kind(plan, collection), table, filters)

@@ -54,6 +54,20 @@ def test_years_and_decades_without_shows_are_listed(group, value, words):
     assert words in fact.heading
 
 
+def test_shows_are_counted_by_the_month_in_which_they_began():
+    dates = ("2010-04-01", "2011-04-09", "2012-01-02", "2013", None)
+    shows = [Show(id=str(number), title=str(number), air_date=began) for number, began in enumerate(dates)]
+    fact = answer(Plan(intent="stats", measure="count", group="month"), collection(shows))
+
+    assert (fact.value, fact.remarks) == ("April", ("January: 1 show", "April: 2 shows"))
+
+
+def test_a_random_pick_says_so():
+    fact = answer(Plan(intent="recommend", moods=("picked at random",), condition=FILMS), ALL)
+
+    assert fact.heading == "Picked at random from your catalogue (movies):"
+
+
 def test_the_tags_beside_a_tag_are_counted_without_it():
     tags = {"1": ("horror", "school"), "2": ("horror", "school", "gore"), "3": ("comedy",)}
     shows = [Show(id=show_id, title=show_id, tags=of_show) for show_id, of_show in tags.items()]

@@ -1,12 +1,14 @@
 """How long shows take to watch, with recorded running times and with usual ones."""
 
+from dataclasses import replace
+
 import pytest
 
 from animerag.discovery.answers import answer
 from animerag.discovery.watch_time import spelt
 from animerag.models.shows import Show
 from animerag.query.plan import EVERYTHING, Plan, Predicate
-from tests.discovery.shows import collection
+from tests.discovery.shows import SHOWS, collection
 
 TIMED = Show(id="timed", title="Timed", type="tv", episodes=10, duration=50)
 FILM = Show(id="film", title="Film", type="movie")
@@ -56,6 +58,14 @@ def test_the_watch_times_of_a_franchise_add_up():
     assert whole.total > 1
     assert whole.value > one.value
     assert whole.heading.startswith(f"All {whole.total} parts of **Dawn** take")
+
+
+def test_parts_without_an_episode_count_are_not_said_to_be_counted():
+    parts = [replace(show, episodes=None) if show.id == "two" else show for show in SHOWS]
+    whole = asked("one", whole=True, shows_of=collection(parts))
+
+    assert whole.heading.startswith(f"{whole.total - 1} of {whole.total} parts of **Dawn** take")
+    assert "1 show without an episode count is not included." in whole.remarks
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ def understood(question, *, show=None, year=2026):
     ("question", "intent", "conditions"),
     [
         ("which comedies do I have", "list", ["tag=comedy"]),
+        ("list all sequels", "list", ["relation=sequel"]),
+        ("films that aren't sequels", "list", ["type=movie", "not relation=sequel"]),
+        ("shows nobody has rated", "list", ["rating unknown"]),
+        ("what came out the year I was born, 1994", "list", ["year=1994"]),
+        ("something to watch with the kids", "recommend", ["suitable=children"]),
+        ("what was that anime with the kid in a well", "lookup", []),
         ("how many films are in here?", "count", ["type=movie"]),
         ("everything that isn't a comedy", "list", ["not tag=comedy"]),
         ("anything but isekai", "list", ["not tag=isekai"]),

@@ -66,6 +66,37 @@ def test_a_question_is_answered_from_memory(question, intent, ids):
     assert (fact.intent, set(fact.ids)) == (intent, ids)
 
 
+@pytest.mark.parametrize(
+    ("question", "value", "words"),
+    [
+        ("where does Quiet Lake rank", 4, "by rating"),
+        ("how does Quiet Lake rank among dramas", None, "**Quiet Lake** is not one of these shows (drama)"),
+        ("where does Dawn rank by popularity", 1, "by votes"),
+        ("what rank is Dawn among shows from 2010", 1, "of 1 show (from 2010) by rating"),
+    ],
+)
+def test_the_rank_of_a_show(question, value, words):
+    fact = ask(question).fact
+
+    assert fact.value == value
+    assert words in fact.heading
+
+
+@pytest.mark.parametrize(
+    ("question", "shows"),
+    [
+        ("what's the difference between Dawn and At Noon", ("one", "side")),
+        ("compare Dawn and Noon", ("one", "side")),
+        ("Dawn vs Farewell", ("one", "film")),
+    ],
+)
+def test_a_part_is_compared_under_its_own_words(question, shows):
+    fact = ask(question).fact
+
+    assert (fact.intent, fact.ids) == ("compare", shows)
+    assert fact.heading.count("**Dawn**") == 1
+
+
 WATCHED = [replace(show, my_status="completed") for show in SHOWS]
 WATCHED.append(Show(id="given", title="Given", my_status="dropped"))
 LISTED = replace(CATALOGUE, aliases=AliasIndex(WATCHED), table=FieldsInMemory(WATCHED), franchises=Franchises(WATCHED))
@@ -94,6 +125,11 @@ def test_a_question_whether_you_have_seen_a_show_is_about_that_show(question, sh
     [
         ("who directed Dawn", "Director: not recorded"),
         ("what have I not watched yet", "does not know what you have watched"),
+        ("when does the next episode of Dawn air", "Upcoming: not recorded"),
+        ("most episodes left to air", "Upcoming: not recorded"),
+        ("what did Zyx Wvu direct", "Director: not recorded"),
+        ("the most controversial anime", "Controversy and influence: not recorded"),
+        ("any anime in black and white", "Art style: not recorded"),
         ("in what order do I watch Zyxwell", "“Zyxwell” is not in your catalogue"),
         ("something like Game of Thrones", "“Game of Thrones” is not in your catalogue"),
         ("shows similar to Breaking Bad but shorter", "“Breaking Bad” is not in your catalogue"),
