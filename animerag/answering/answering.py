@@ -244,7 +244,11 @@ class Answering:
             answer = replace(answer, prompt=prompt)
         async with contextlib.aclosing(write(self._chat, pending, answer, prompt)) as events:
             async for event in events:
-                yield event
+                if fact is not None and pending.live and isinstance(event, Answer) and event.error and not event.text:
+                    yield fact
+                    yield _without_model(event, fact)
+                else:
+                    yield event
 
     async def _fact(self, question: str, retrieval: Retrieval) -> str | None:
         """Return the answer of the fields as text; None if only the sources can answer."""
@@ -304,6 +308,22 @@ class Answering:
 def _is_complete_text(retrieval: Retrieval) -> bool:
     """Return whether a model could only repeat the fields' answer: a greeting, a figure."""
     return retrieval.fact is not None and retrieval.fact.kind == "text"
+
+
+def _without_model(failed: Answer, fact: str) -> Answer:
+    """Return the fields' answer in place of a model's that failed before its first word; it is not cached."""
+    note = f"The language model did not answer, so this is what the catalogue's fields say. {failed.error}"
+    return replace(
+        failed,
+        text=fact,
+        status=AnswerStatus.OK,
+        error=None,
+        nobody_served=False,
+        citations=cited(fact, failed.sources)[0],
+        provider="local",
+        prompt=None,
+        notes=(*failed.notes, note),
+    )
 
 
 @contextlib.asynccontextmanager

@@ -87,6 +87,8 @@ def print_answer(answer: StoredAnswer, options: argparse.Namespace) -> None:
     print(f"{answer.question}\n{answer.text or answer.error or _search_result(answer)}", flush=True)
     if options.show_context:
         _print_context(answer)
+    for remark in ([answer.error] if answer.text and answer.error else []) + list(answer.notes):
+        print(remark, file=sys.stderr)
 
 
 def _search_result(answer: StoredAnswer) -> str:

@@ -101,6 +101,7 @@ class StoredAnswer:
     provider: ProviderName = "local"
     cached: bool = False
     result: Result | None = None
+    notes: tuple[str, ...] = ()
     attempts: int | None = None
     same_as: int | None = None
 
@@ -136,6 +137,7 @@ class StoredAnswer:
             provider=answer.provider,
             cached=answer.cached,
             result=answer.result,
+            notes=tuple(answer.notes),
             attempts=attempts,
         )
 
@@ -165,6 +167,7 @@ class StoredAnswer:
             provider=stored.get("provider", "local"),
             cached=stored.get("cached", False),
             result=Result(**_fields(Result, result)) if result else None,
+            notes=tuple(stored.get("notes", ())),
             attempts=stored.get("attempts"),
             same_as=stored.get("same_as"),
         )
@@ -185,6 +188,7 @@ class StoredAnswer:
             "provider": self.provider,
             "cached": self.cached,
             "result": asdict(self.result) if self.result else None,
+            "notes": list(self.notes),
         }
         return answer if self.attempts is None else {**answer, "attempts": self.attempts, "same_as": self.same_as}
 

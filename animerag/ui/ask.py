@@ -19,7 +19,7 @@ from animerag.text.cleaning import normalise
 from animerag.text.counting import counted
 from animerag.ui import ask_sources, conversation, session, source_dialog, teach
 from animerag.ui.components import EXAMPLES, error_boundary, show_error
-from animerag.ui.text import answer_markdown, escape, label, moment
+from animerag.ui.text import answer_markdown, escape, label, moment, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -346,7 +346,7 @@ def _notes(item: Exchange) -> None:
         numbers = ", ".join(map(str, answer.wrong_citations))
         st.warning(f"The answer cites sources that do not exist: {numbers}.", icon=":material/error:")
     for note in answer.notes:
-        st.caption(escape(note))
+        st.caption(sentence(note))
 
 
 def adds_words(rewritten: str, asked: str) -> bool:

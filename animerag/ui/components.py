@@ -17,7 +17,7 @@ from animerag.models.jobs import REINDEX_JOB
 from animerag.text.counting import counted
 from animerag.text.durations import duration
 from animerag.ui import session
-from animerag.ui.text import escape, label
+from animerag.ui.text import escape, label, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,9 +39,9 @@ POLL_S = 0.5
 _FOLLOW_S = 1.5  # with the second between two polls of the journal, another process's job shows within 2.5 s
 
 
-def show_error(sentence: str) -> None:
+def show_error(message: str) -> None:
     """Show what went wrong."""
-    st.error(escape(sentence), icon=":material/error:")
+    st.error(sentence(message), icon=":material/error:")
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def error_boundary(report: Callable[[str], None] = show_error) -> Iterator[None]
 def show_refusal() -> None:
     """Warn before work starts that the provider has refused the last requests."""
     if refused_by := session.gate_now().refused_by:
-        st.warning(escape(f"The last request was refused. {refused_by}"), icon=":material/warning:")
+        st.warning(sentence(f"The last request was refused. {refused_by}"), icon=":material/warning:")
 
 
 def page_opens() -> None:

@@ -15,6 +15,8 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _LIVE_WHEN_ESCAPED = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)(?=\S)|(?<=:)(?=[\w+-]+[:/])", re.IGNORECASE)
 _BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
 _CITATION = re.compile(r"\\\[(\d{1,3})\\\]")
+_ESCAPE = "\\"
+_CODE = re.compile(r"\\`((?:\w|\\\.)(?:\w|\\[./=_-]| ){0,60})\\`")
 _BLOCK = re.compile(r"\s{0,3}(> ?|[-*•] |\d{1,3}[.)] )?(.*)", re.DOTALL)
 
 
@@ -22,6 +24,11 @@ def escape(text: str) -> str:
     """Return Markdown that shows `text` as it is, line by line: no image, link, icon, colour, formula or heading."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "  \n".join(_inert(line.strip()) for line in lines)
+
+
+def sentence(text: str) -> str:
+    """Return an escaped text in which names between backticks, as in "`.env`", are code."""
+    return _CODE.sub(lambda match: f"`{match[1].replace(_ESCAPE, '')}`", escape(text))
 
 
 def label(text: str) -> str:

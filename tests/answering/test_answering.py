@@ -307,9 +307,13 @@ async def test_fields_answer_while_the_provider_refuses_to_embed(services, simul
 
             monkeypatch.setattr(refused.retriever, "_read", read_after_the_refusal)
             found = await refused.retriever.search("How many shows are there from 2004?")
+            answer = await refused.answering.ask("List all shows from 2004")
             with pytest.raises(ProviderUnusableError, match="rejects the key"):
                 await refused.retriever.search("a surgeon who saves a boy")
     assert found.fact is not None
+    assert (answer.status, answer.error, answer.provider, answer.prompt) == (AnswerStatus.OK, None, "local", None)
+    assert "Monster" in answer.text
+    assert "The provider rejects the key." in answer.notes[-1]
 
 
 @pytest.mark.both_databases

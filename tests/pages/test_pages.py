@@ -8,7 +8,7 @@ import pytest
 
 from animerag.ui import session
 from animerag.ui.components import EXAMPLES
-from animerag.ui.text import answer_markdown, escape
+from animerag.ui.text import answer_markdown, escape, sentence
 from tests.pages.screen import until, visit, words
 from tests.shoko_server import ShokoDatabase
 
@@ -264,3 +264,9 @@ def test_of_several_users_of_a_shoko_database_one_is_chosen(sampled, tmp_path):
     until(sampled, lambda page: "stored" in words(page) and "Remaining" in {metric.label for metric in page.metric})
     show = session.runtime().call(session.services().library.show("23"))
     assert (show.my_status, show.episodes_watched, show.owned_episodes) == ("completed", 2, 0)
+
+
+def test_only_plain_names_between_backticks_are_code():
+    assert sentence("Correct it in `.env`, or run `animerag ingest`.").count("`.env`") == 1
+    assert "`animerag ingest`" in sentence("or run `animerag ingest`.")
+    assert sentence("`![x](http://a)`") == escape("`![x](http://a)`")
