@@ -79,6 +79,12 @@ _ONE_AT_RANDOM = re.compile(
 _ON_THE_WAY = re.compile(
     r"\b(?:for|on|during) (?:an?|the|my|our) (?:long |short |daily |\d+[- ]hour )?(?:train|commute|bus|plane|flight|car|metro|subway|road trip|journey|way (?:to|from|home)(?: \w+)?)(?: ride| trip| journey| home)?\b(?=\W*$)"
 )
+# "A film from 2016 about ..." says when it was made; elsewhere in a plot, a year may be remembered wrongly.
+_FROM_A_YEAR = re.compile(
+    r"(?:(?:find|show|give)(?: me)? )?(?:what(?: is|.s| was) )?(?:an?|the|that|some|any) (?:[\w-]+ ){0,2}"
+    r"(?:movies?|films?|ovas?|series|shows?|anime|specials?) (?:from|of|in|that (?:aired|came out) in|released in)"
+    r" (?:the )?(?:(?:early|mid|late)[ -])?(?:\d{4}\b|'?\d0s\b)"
+)
 _VERSUS = re.compile(r"\b(?:vs|versus|compared (?:to|with))\b")
 _MORE_OF = re.compile(
     r"^compare (?:my |the )?(?:number of )?(?:[\w-]+ ){0,2}[\w-]+ (?:and|with|to|vs\.?) [a-z]|^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]|(?:どっち|どちら)[がの]多い"
@@ -145,6 +151,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: da
         condition = either(*kinds)
         slots |= {"measure": "count", "group": "each"}
         intent, by_rule = "stats", True
+    condition = _with_its_opposite(condition) if _VERSUS.search(reading.text) else condition
     if intent in ("stats", "count") and isinstance(condition, Or) and _VERSUS.search(reading.text):
         slots.setdefault("measure", "count")
         slots["group"] = slots.get("group") or "each"
@@ -169,6 +176,13 @@ def _plain(text: str) -> str:
     text = _NOT_SO.sub(lambda verb: verb["verb"].ljust(len(verb.group())), text)
     text = _BIRTH.sub(lambda match: " " * len(match.group()), text)
     return _THEN.sub(r"\1 than", text)
+
+
+def _with_its_opposite(condition: Condition) -> Condition:
+    """Return "isekai vs non-isekai" as two groups; other conditions as they are."""
+    parts = parts_of(condition)
+    opposed = [part for part in parts if isinstance(part, Not) and part.part in parts]
+    return either(*(side for part in opposed for side in (part.part, part))) if opposed else condition
 
 
 def _asks_for_some(text: str) -> bool:
@@ -212,8 +226,9 @@ def plan_of(reading: Reading, likely: Likely | None = None) -> Plan:
     preferred: Condition = EVERYTHING
     if intent == "stats" or (decided == "examples" and not text):
         ignored, text = [*ignored, *left], False
-    if intent == "lookup":
+    if intent == "lookup" and not _FROM_A_YEAR.match(reading.question.text.strip()):
         condition, preferred = EVERYTHING, condition
+    if intent == "lookup":
         ignored = []
     shows = tuple(name.ids[0] for name in reading.names)
     if slots.pop("relative_shows", False):

@@ -97,6 +97,10 @@ _DESCRIBES = re.compile(r"^(?:an?|that|the one)\b")
 _TELLS = re.compile(r"\b(?:about|where|who|whose|in which)\b")  # a description of a plot follows
 _LEFT_OF_A_LIST = 3  # words besides the conditions in a long list
 _FEW, _MANY = 3, 6  # words besides the conditions of a list; a plot has more
+# A short list within bounds ("cyberpunk from the 90s") is not half-remembered ("I think it was around 2010").
+_IN_A_SPAN, _SHORT_LIST = 2, 8
+_BOUNDS: tuple[FieldName, ...] = ("year", "season", "episodes", "rating", "votes")
+_HEDGES = re.compile(r"\b(?:i think|maybe|around|about|probably|or so|not sure|remember|called|some)\b")
 _OF_TWO = re.compile(
     r"^(?:and )?which (?:one )?(?:lasted|ran|is|was|has|had|came|started|ended|aired|got) (?:\w+ )?(?:longer|shorter|newer|older|better|earlier|later|more|fewer|higher|lower)\b|\bof the (?:two|both)\b|どちら|どっち"
 )
@@ -104,6 +108,9 @@ _OF_TWO = re.compile(
 _RECALLS = re.compile(
     r"(?:what|which)(?: is|.s| was|.?re| were) (?:the name of )?(?:that|the) (?:old |one )?(?:anime|show|series|movie|film|one)"
     r"(?: called| again)? (?:with|where|about|in which|that had) (?:an?|the|this|that|some) "
+)
+_HELP_TO_CHOOSE = re.compile(
+    r"\bhelp (?:me|us) (?:to )?(?:pick|choose|find|decide|select)\b|^what ?.?(?:s|is) good\b|^whats good\b"
 )
 _SMALL_TALK = {
     "hello": re.compile(r"^(?:hi|hello|hey|hiya|howdy|yo|good |greetings|hallo|moin|servus|こん|おはよう|やあ|はじめ)"),
@@ -129,7 +136,7 @@ def recognise(
     words = len(text.split())
     if words > _LONG and (condition == EVERYTHING or len(left) > _LEFT_OF_A_LIST):
         return "lookup", True
-    if has_cue("help", text) and not named and condition == EVERYTHING:
+    if has_cue("help", text) and not named and condition == EVERYTHING and not _HELP_TO_CHOOSE.search(text):
         slots["field"] = next((name for name, pattern in _SMALL_TALK.items() if pattern.search(text)), None)
         return "help", True
     if slots.get("field") == "why":
@@ -325,6 +332,10 @@ def _of_catalogue(
     short = len(left) <= (_MANY if asks else _FEW)
     if has_cue("list", text) and short and (condition != EVERYTHING or (asks and left)):
         return "list", False
+    if condition != EVERYTHING and len(left) <= _IN_A_SPAN and len(text.split()) <= _SHORT_LIST:
+        plain = not _TELLS.search(text) and not _HEDGES.search(text)
+        if plain and any(uses_field(condition, name) for name in _BOUNDS):
+            return "list", False
     return "lookup", False
 
 

@@ -18,7 +18,7 @@ from animerag.retrieval.related_words import related_words
 from animerag.text.tokens import STOP_WORDS, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from animerag.discovery.collection import Collection
     from animerag.models.shows import Show
@@ -40,15 +40,22 @@ _DOMINANT = 10  # times the votes of other franchises
 _KINDS = ("movie", "ova", "special")
 
 
-def meant(question: str, matches: Sequence[AliasMatch]) -> list[AliasMatch]:
+def meant(question: str, matches: Sequence[AliasMatch], phrases: Container[str] = ()) -> list[AliasMatch]:
     """Return the matches; a common English word in lower case names no show in a description of a plot.
 
-    "A girl with orange hair" is not about *Orange*; "what is orange about" and "a show like orange" are.
+    "A girl with orange hair" is not about *Orange*; "what is orange about" and "a show like orange" are. Nor does a
+    part of a title that is one of the `phrases` for conditions: "yuri anime" is not about *Yuri!!! on Ice*.
     """
     text = folded(question)
     tells = _TELLS.search(text)
-    if tells is None or asked_title(question):
+    if asked_title(question):
         return list(matches)
+    matches = [
+        replace(match, named=False) if match.named and not match.exact and match.phrase.lower() in phrases else match
+        for match in matches
+    ]
+    if tells is None:
+        return matches
 
     def in_a_plot(match: AliasMatch) -> bool:
         word = match.phrase

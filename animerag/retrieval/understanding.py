@@ -176,7 +176,7 @@ def understand(
 
 def _meant(question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot) -> list[AliasMatch]:
     """Return the matches, preceded by the shows that the question names by a part of their title."""
-    matches = meant(question, matches)
+    matches = meant(question, matches, catalogue.vocabulary.phrases)
     if whole := whole_title(question, matches, catalogue):
         return [*whole, *(replace(match, named=False) for match in matches)]
     if any(match.named for match in matches):

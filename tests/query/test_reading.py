@@ -36,6 +36,9 @@ def understood(question, *, show=None, year=2026):
     [
         ("which comedies do I have", "list", ["tag=comedy"]),
         ("list all sequels", "list", ["relation=sequel"]),
+        ("average rating of isekai vs non-isekai", "stats", ["tag=isekai or not tag=isekai"]),
+        ("best drama of 2023 so far", "superlative", ["year=2023", "tag=drama"]),
+        ("can you help me pick something", "recommend", []),
         ("films that aren't sequels", "list", ["type=movie", "not relation=sequel"]),
         ("shows nobody has rated", "list", ["rating unknown"]),
         ("what came out the year I was born, 1994", "list", ["year=1994"]),
@@ -304,6 +307,21 @@ def test_unrecorded_topics_of_a_question_are_recognised(question, topic):
 )
 def test_a_word_of_a_plot_is_no_topic(question):
     assert understood(question).missing == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "conditions", "preferred"),
+    [
+        ("cyberpunk from the 90s", "list", ["year>=1990", "year<=1999"], ""),
+        ("a film from 2006 about a leap through time", "lookup", ["type=movie", "year=2006"], ""),
+        ("a leap through time, I think 2006", "lookup", [], "year=2006"),
+        ("a film about a leap through time, maybe 2006", "lookup", [], "type=movie and year=2006"),
+    ],
+)
+def test_a_year_binds_unless_it_is_only_remembered(question, intent, conditions, preferred):
+    plan = understood(question)
+
+    assert (plan.intent, plan.conditions(), str(plan.preferred)) == (intent, conditions, preferred)
 
 
 @pytest.mark.parametrize("question", ["was Dawn made before Eve", "did Dawn come out earlier than Eve"])

@@ -126,3 +126,31 @@ OF_WHOLE = CatalogueSnapshot(
 )
 def test_a_question_that_is_part_of_a_title_names_it(question, lead):
     assert understand(question, OF_WHOLE.aliases.match(question), OF_WHOLE).lead[:2] == lead
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "shows"),
+    [
+        ("yuri anime", "list", ()),
+        ("yuri", "list", ()),
+        ("what is yuri on ice about", "lookup", ("ice",)),
+        ("is Yuri on Ice good", "field", ("ice",)),
+    ],
+)
+def test_a_genre_that_begins_a_title_is_a_genre(question, intent, shows):
+    skaters = [
+        Show(id="ice", title="Yuri!!! on Ice", type="tv", votes=900),
+        Show(id="bloom", title="Bloom", tags=("girls love",), type="tv"),
+    ]
+    table = FieldsInMemory(skaters)
+    catalogue = CatalogueSnapshot(
+        revision=1,
+        aliases=AliasIndex(skaters),
+        table=table,
+        franchises=Franchises(skaters),
+        vocabulary=vocabulary(table.tags),
+        statistics=WordStatistics(skaters),
+    )
+    plan = understand(question, catalogue.aliases.match(question), catalogue).plan
+
+    assert (plan.intent, plan.shows) == (intent, shows)

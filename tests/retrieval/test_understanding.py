@@ -129,6 +129,7 @@ def test_a_question_whether_you_have_seen_a_show_is_about_that_show(question, sh
         ("most episodes left to air", "Upcoming: not recorded"),
         ("what did Zyx Wvu direct", "Director: not recorded"),
         ("the most controversial anime", "Controversy and influence: not recorded"),
+        ("what did I add recently", "When you added shows: not recorded"),
         ("any anime in black and white", "Art style: not recorded"),
         ("in what order do I watch Zyxwell", "“Zyxwell” is not in your catalogue"),
         ("something like Game of Thrones", "“Game of Thrones” is not in your catalogue"),
