@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from animerag.discovery.asked_parts import season_of
-from animerag.discovery.next_up import next_up
+from animerag.discovery.next_up import completed_franchises, next_up
 from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, seasons, watch_order
 from animerag.discovery.presence import presence, tie
 from animerag.discovery.rank import RANKS, rank
@@ -67,6 +67,8 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return missing_sequels(collection, plan.shows)
     if plan.field in ("my_started", "my_following"):
         return next_up(plan, collection, filters) if table.has_statuses else None
+    if plan.field == "my_franchises":
+        return completed_franchises(plan, collection, filters) if table.has_statuses else None
     if plan.intent in _FRANCHISE and not plan.shows:
         return None
     if plan.intent == "field" and plan.shows and plan.measure == "sum":

@@ -58,6 +58,33 @@ def next_up(plan: Plan, collection: Collection, filters: Filters = Filters()) ->
     )
 
 
+def completed_franchises(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer:
+    """Return the first show of every franchise of which the owner has completed all parts in the catalogue."""
+    met = set(meeting(plan.condition, collection.table, filters).met)
+    seen = [show.id for show in collection.table.listed() if collection.seen(show) and show.id in met]
+    franchises = {(one := collection.franchises.of(show_id)).ids[0]: one for show_id in seen}
+    whole = [one for one in franchises.values() if len(one.ids) > 1 and set(one.ids) <= set(seen)]
+    whole.sort(key=lambda one: (-len(one.ids), one.ids[0]))
+    number = "1 franchise" if len(whole) == 1 else f"{len(whole):,} franchises"
+    heading = collection.say(
+        f"You have completed every part that your catalogue has of {number}."
+        if whole
+        else "You have not completed all parts of any franchise.",
+        f"全作品を見終わったシリーズは{len(whole):,}です。",
+    )
+    return FactAnswer(
+        kind="list" if whole else "text",
+        intent=plan.intent,
+        ids=tuple(one.entries[0].show.id for one in whole),
+        total=len(whole),
+        value=len(whole),
+        conditions=tuple(plan.conditions()),
+        complete=True,
+        heading=heading,
+        reasons=tuple(collection.say(f"all {len(one.ids)} parts", f"全{len(one.ids)}作品") for one in whole),
+    )
+
+
 def started(collection: Collection) -> Iterator[Suggestion]:
     """Yield unfinished shows, the fewest remaining episodes first."""
     begun = [show for show in collection.table.listed() if show.my_status in _STARTED and collection.may_suggest(show)]

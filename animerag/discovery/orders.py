@@ -144,7 +144,10 @@ def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
     kinds = [*labels, *[collection.say("side stories and other versions", "外伝・別バージョン")] * aside]
     what = f" ({listed(kinds)})" if kinds else ""
     yes = "Yes: y" if plan.yes_no else "Y"
-    if entries:
+    if any(test.field == "my_status" for test in comparisons(plan.condition)):
+        number, of = len(entries), len(franchise.entries)
+        heading = collection.say(f"{number} of {of} parts of {name}{what}.", f"{name}の{of}作品のうち{number}作品。")
+    elif entries:
         many = "1 show" if len(entries) == 1 else f"{len(entries)} shows"
         heading = collection.say(
             f"{yes}our catalogue has {many} of {name}{what}.", f"{name}は{len(entries)}作品あります。"

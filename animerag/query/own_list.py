@@ -30,7 +30,7 @@ _AGAINST_OTHERS = re.compile(
 _HIGHER = ("higher", "better", "more", "above", "over")
 _MY_TENS = re.compile(r"\bmy (?P<n>10|[1-9])s\b")
 _OWN_SCORE = re.compile(
-    r"\bmy (?:own |average |mean |median |overall |usual )*(?:scores?|ratings?)\b|\bmy (?:average|mean|median)\b(?! (?:number|episodes?|length|shows?|anime|running|watch|years?|votes?))|\b(?:i|did i|have i|do i)(?: have)? (?:rated?|scored?|gave|give|prefer|like[sd]?|love[sd]?|enjoy(?:ed)?|hate[sd]?)\b|自分の評価"
+    r"\bmy (?:own |average |mean |median |overall |usual )*(?:scores?|ratings?)\b|\bmy (?:average|mean|median)\b(?! (?:number|episodes?|length|shows?|anime|running|watch|years?|votes?))|\bmy (?:own |all[- ]time )?favou?rite (?:genre|tag|theme|decade|year|type|format|studio|season)s?\b|\b(?:i|did i|have i|do i)(?: have)? (?:rated?|scored?|gave|give|prefer|like[sd]?|love[sd]?|enjoy(?:ed)?|hate[sd]?)\b|自分の評価"
 )
 FAVOURITES = re.compile(r"\bmy (?:own |all[- ]time |absolute |personal )?favou?rites?\b|お気に入り")
 LIKED_IT = re.compile(rf"\b(?:do|did|have) i (?:ever |really )?(?:liked?|loved?|enjoy(?:ed)?|hated?) (?:the )?{SHOW}")
@@ -42,6 +42,10 @@ _SEQUELS = r"(?:sequels?|continuations?|(?:next|later|second|following) seasons?
 _AUXILIARY = r"(?:can|could|should|have|haven.?t|did|didn.?t)"
 _FOLLOWING = re.compile(
     rf"\b{_SEQUELS}\b.{{0,50}}\b(?:i|we)(?:.ve| have)? (?:already )?(?:finished|completed|watched|seen|liked|loved|enjoyed)\b|\b{_SEQUELS}\b.{{0,20}}\b(?:{_AUXILIARY} (?:i|we)|(?:i|we) {_AUXILIARY})\b.{{0,16}}\b(?:watch(?:ed)?|see|seen|continue|start)\b|\b(?:next|continue) (?:in|of|with) my (?:franchises?|series|shows?|list)\b"
+)
+_TASTE = re.compile(rf"^(?:do|did) i (?:really |actually |even )?(?:like|love|enjoy|hate|dislike) (?!{SHOW})")
+_COMPLETED = re.compile(
+    r"\b(?:which|what|how many|list|show|any)\b.{0,30}\bfranchises?\b.{0,12}\b(?:have|did) i\b(?: have)? (?:already |fully |completely )?(?:completed?|finish(?:ed)?|watch(?:ed)?|see|seen)|\b(?:completed|finished|fully watched) franchises\b"
 )
 _UNSCORED = ("count", "share", "distinct", "absent")  # measures of shows rather than of a field
 
@@ -90,8 +94,15 @@ def measured_of_list(text: str, slots: Slots, mine: Sequence[Condition]) -> str:
 
 
 def asks_for_next(text: str) -> str:
-    """Return "my_started" or "my_following" if a question asks what its owner may finish or continue; otherwise ""."""
+    """Return the field of a question on what its owner may finish or continue, or has seen all of; otherwise ""."""
+    if _COMPLETED.search(text):
+        return "my_franchises"
     return "my_started" if _STARTED.search(text) else "my_following" if _FOLLOWING.search(text) else ""
+
+
+def asks_for_taste(text: str) -> bool:
+    """Return whether a question asks how its owner likes a kind of shows: "do I like romance"."""
+    return bool(_TASTE.match(text))
 
 
 def asks_for_own_scores(text: str) -> bool:

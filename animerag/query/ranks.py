@@ -41,7 +41,7 @@ _BY_FIELD = re.compile(
     r"\b(?:by|in|of)(?: the)?(?: number of| total| count of)? (?:episodes?|episode counts?|length|ratings?|scores?|votes?|popularity|years?|age)\b"
 )
 _SORTED_BY = re.compile(
-    r"\b(?:order(?:ed)?|sort(?:ed)?|rank(?:ed)?|arranged?|(?:list|show) (?:them|those|these))(?: (?:them|those|these|it))?(?: all)? by (?P<field>ratings?|scores?|years?|age|dates?|episodes?|length|votes?|popularity)\b(?P<up>,? (?:ascending|asc|lowest first|oldest first|shortest first|least first))?"
+    r"\b(?:in (?:the )?order of|(?:order(?:ed)?|sort(?:ed)?|rank(?:ed)?|arranged?|(?:list|show) (?:them|those|these))(?: (?:them|those|these|it))?(?: all)? by) (?P<field>ratings?|scores?|years?|age|dates?|episodes?|length|votes?|popularity)\b(?P<up>,? (?:ascending|asc|lowest first|oldest first|shortest first|least first))?"
 )
 _RANKED_BY = re.compile(
     r"\bby(?: the)?(?: number of| total)? (?P<field>ratings?|scores?|episodes?|length|votes?|popularity)\b"

@@ -17,6 +17,7 @@ from animerag.query.own_list import (
     SCORED_IT,
     asks_for_next,
     asks_for_own_scores,
+    asks_for_taste,
     measured_of_list,
 )
 from animerag.query.parts import asks_whether_first
@@ -191,6 +192,9 @@ def _of_own_list(slots: Slots, text: str, mine: Sequence[Condition], *, named: b
     if order is not None and order.field == "rating" and mine and asks_for_own_scores(text):
         order = slots["order"] = replace(order, field="my_score")
     own_order = order is not None and order.field in ("my_score", "difference")
+    if mine and not named and not slots.get("measure") and asks_for_taste(text):
+        slots |= {"measure": "average", "field": "my_score"}
+        return "stats"
     if slots.get("measure") and mine:
         if named:
             return "field"
@@ -211,7 +215,8 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
         return None
     if slots.get("franchise") and slots.get("order"):
         return "superlative"
-    if has_cue("watch_order", text) and (named or refers or words <= _SHORT or _ORDERLY.search(text)):
+    sorts = slots.get("order") and not named  # "comedies in order of rating"
+    if has_cue("watch_order", text) and not sorts and (named or refers or words <= _SHORT or _ORDERLY.search(text)):
         slots["field"] = (
             "needed"
             if _NEEDED.search(text)

@@ -13,7 +13,7 @@ from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.models.shows import TYPE_LABELS
 from animerag.query.execution import ATTRIBUTES, are_films, labels_of, meeting, selected, value_of
-from animerag.query.plan import Or, Predicate, parts_of
+from animerag.query.plan import EVERYTHING, Or, Predicate, parts_of
 from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
@@ -115,7 +115,10 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
     rows = _rows(plan, known, groups)[: plan.limit or _ROWS] if plan.group else []
     remarks = [_row(plan, field, name, known[name], len(groups[name]), japanese=japanese) for name in rows]
     if field == "my_score" and plan.measure == "average" and not plan.group and not japanese:
-        remarks = _beside_ratings(ids, known[""], table)
+        remarks = [
+            *_beside_ratings(ids, known[""], table),
+            *(_beside_all(table) if plan.condition != EVERYTHING else ()),
+        ]
     return FactAnswer(
         kind="text",
         intent="stats",
@@ -139,6 +142,12 @@ def _beside_ratings(ids: Sequence[str], average: float, table: FieldIndex) -> li
     apart = round(abs(average - others), 2)
     verdict = f"{apart:g} {'higher' if average > others else 'lower'} than" if apart else "the same as"
     return [f"The average rating of these shows is {others:.2f}: your scores are {verdict} the ratings."]
+
+
+def _beside_all(table: FieldIndex) -> list[str]:
+    """Return the average of all the owner's scores, to compare those of one kind of shows with."""
+    scores = [show.my_score for show in table.projected(table.ids(), ("my_score",)) if show.my_score]
+    return [f"The average of all {len(scores):,} scores by you is {statistics.fmean(scores):.2f}."] if scores else []
 
 
 @dataclass(frozen=True, slots=True)

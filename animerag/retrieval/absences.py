@@ -65,7 +65,7 @@ def absence_of(
     if own and not table.has_statuses:
         return _NO_LIST[japanese], ("watch status",), False
     wants_a_show = plan.intent in OF_FRANCHISES or plan.field == "owned"
-    of_list = plan.field in ("missing", "my_started", "my_following")
+    of_list = plan.field in ("missing", "my_started", "my_following", "my_franchises")
     if wants_a_show and not plan.shows and plan.text and not of_list:
         return no_title(as_written(plan.text, question), japanese=japanese), (), False
     if title := _unknown_title(question, plan, matches):

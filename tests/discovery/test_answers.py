@@ -68,6 +68,39 @@ def test_a_random_pick_says_so():
     assert fact.heading == "Picked at random from your catalogue (movies):"
 
 
+def test_franchises_are_completed_with_their_last_part():
+    parts = {"one", "two", "half", "zero", "side", "recap", "calm"}
+    seen = [replace(show, my_status="completed") if show.id in parts else show for show in SHOWS]
+    asked = Plan(intent="next", field="my_franchises")
+    fact = answer(asked, collection(seen))
+    unfinished = answer(
+        asked, collection([replace(show, my_status="completed" if show.id != "two" else "watching") for show in SHOWS])
+    )
+
+    assert (fact.ids, fact.reasons) == (("one",), ("all 6 parts",))
+    assert "one" not in unfinished.ids
+
+
+def test_scores_of_one_kind_are_compared_with_all_scores():
+    shows = [
+        Show(id="1", title="1", tags=("mecha",), my_score=9, rating=8.0),
+        Show(id="2", title="2", tags=("comedy",), my_score=5, rating=7.0),
+    ]
+    plan = Plan(intent="stats", measure="average", field="my_score", condition=Predicate("tag", "=", "mecha"))
+
+    assert answer(plan, collection(shows)).remarks == (
+        "The average rating of these shows is 8.00: your scores are 1 higher than the ratings.",
+        "The average of all 2 scores by you is 7.00.",
+    )
+
+
+def test_parts_that_the_owner_has_seen_are_counted_among_all():
+    seen = [replace(show, my_status="completed") if show.id == "one" else show for show in SHOWS]
+    plan = Plan(intent="list", shows=("one",), franchise=True, condition=Predicate("my_status", "=", "completed"))
+
+    assert answer(plan, collection(seen)).heading == "1 of 6 parts of **Dawn** (completed)."
+
+
 def test_the_tags_beside_a_tag_are_counted_without_it():
     tags = {"1": ("horror", "school"), "2": ("horror", "school", "gore"), "3": ("comedy",)}
     shows = [Show(id=show_id, title=show_id, tags=of_show) for show_id, of_show in tags.items()]

@@ -19,6 +19,7 @@ from animerag.query.rendering import phrase, render
 TODAY = date(2026, 11, 30)
 TAGS = ("comedy", "romance", "horror", "isekai", "mecha", "harem", "ecchi", "gore", "drama", "mystery", "sports")
 WATCHED, DROPPED = Predicate("my_status", "=", "completed"), Predicate("my_status", "=", "dropped")
+BEGUN = Or((Predicate("my_status", "=", "watching"), Predicate("my_status", "=", "on_hold")))
 UNWATCHED = Or((Predicate("my_status", "=", "none"), Predicate("my_status", "=", "plan_to_watch")))
 LEAST_FIRST = Order(field="votes", descending=False)
 WORDS = vocabulary((*TAGS, "kids", "manga", "light novel", "original work", "slice of life", "iyashikei", "shounen"))
@@ -674,6 +675,22 @@ def test_every_word_ends_in_one_place(question):
         ("how does my average compare to the public rating", None, "stats", {"field": "my_score"}),
         ("how long to binge everything from 2011", None, "stats", {"field": "duration", "ignored": ()}),
         ("rank my favourites", None, "my_list", {"order": Order(field="my_score"), "text": ""}),
+        ("my favourite genre", None, "stats", {"group": "tag", "field": "my_score", "measure": "average"}),
+        ("what's my favourite decade", None, "stats", {"group": "decade", "field": "my_score"}),
+        ("which decade do I watch most", None, "stats", {"group": "decade", "condition": WATCHED}),
+        ("what do I watch most", None, "stats", {"group": "tag", "measure": "count", "condition": WATCHED}),
+        ("do I like comedy", None, "stats", {"field": "my_score", "condition": Predicate("tag", "=", "comedy")}),
+        ("my scores vs the ratings", None, "stats", {"measure": "average", "field": "my_score"}),
+        ("which franchises have I completed", None, "next", {"field": "my_franchises"}),
+        (
+            "completed shows that I rated 4",
+            None,
+            "my_list",
+            {"condition": And((Predicate("my_score", "=", 4), WATCHED))},
+        ),
+        ("unfinished shows I started", None, "my_list", {"condition": BEGUN}),
+        ("what's next on my list", None, "my_list", {"condition": Predicate("my_status", "=", "plan_to_watch")}),
+        ("comedies in order of rating", None, "superlative", {"order": Order(field="rating")}),
         ("list horror by year", None, "superlative", {"order": Order(field="year"), "limit": None}),
         ("three short comedies to start with", None, "recommend", {"limit": 3, "moods": ("newcomer",)}),
         ("one good mystery please", None, "recommend", {"limit": 1}),
