@@ -109,8 +109,8 @@ async def run(options):
     """Return {(variant, level): [figures of a run, …]}."""
     os.environ["NO_PROXY"] = "127.0.0.1,localhost"
     results, python = {}, peers_python(options.venv)
-    settings = [(YARDSTICK, 1), *((name, level) for name in CONCURRENT for level in options.levels)]
-    settings += [(BARE, level) for level in {0, 1, *options.levels}]
+    runs = [(YARDSTICK, 1), *((name, level) for name in CONCURRENT for level in options.levels)]
+    runs += [(BARE, level) for level in {0, 1, *options.levels}]
     settings = SimulatorSettings(embed_latency_s=options.latency, jitter=options.jitter, seed=1)
     with tempfile.TemporaryDirectory() as directory:
         path, index = Path(directory) / "documents.json", ChromaIndex(Path(directory) / "chroma")
@@ -120,8 +120,8 @@ async def run(options):
         async with SimulatorProcess(settings) as simulator:
             site = Site(python=python, documents=path, provider_url=simulator.url, chroma_url=index.url)
             for repeat in range(options.repeats):
-                random.Random(repeat).shuffle(settings)
-                for variant, level in settings:
+                random.Random(repeat).shuffle(runs)
+                for variant, level in runs:
                     await simulator.reset()
                     if variant == BARE:
                         wall_s = await asyncio.to_thread(bare_write, index.url, work, last_round(options, level))

@@ -96,7 +96,12 @@ def asked_title(question: str) -> str | None:
 
 def stands_for_a_title(question: str) -> bool:
     """Return whether the form of a question shows that its words are a title, not only their capitals."""
-    return framed_title(question) is not None or _asked_of(question.strip().rstrip("?!. ")) is not None
+    return framed_title(question) is not None or title_asked_of(question) is not None
+
+
+def title_asked_of(question: str) -> str | None:
+    """Return the words that take the place of a title in a question about a field: "when did X end"."""
+    return _asked_of(question.strip().rstrip("?!. "))
 
 
 def _asked_of(plain: str) -> str | None:

@@ -47,7 +47,7 @@ _RANKED_BY = re.compile(
     r"\bby(?: the)?(?: number of| total)? (?P<field>ratings?|scores?|episodes?|length|votes?|popularity)\b"
 )
 _LISTED_BY = re.compile(
-    r"^(?:list|show|display|give me)\b.{3,60}?(?P<by>\bby (?P<field>ratings?|scores?|years?|dates?|episodes?|length|votes?|popularity))\W*$"
+    r"^(?:(?:list|show|display|give me)\b.{3,60}?|[\w' -]{3,40}?)(?P<by>\bby (?P<field>ratings?|scores?|years?|dates?|episodes?|length|votes?|popularity))\W*$"
 )
 _SORT_FIELDS = {
     "rating": "rating",

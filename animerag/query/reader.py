@@ -86,6 +86,11 @@ _FROM_A_YEAR = re.compile(
     r" (?:the )?(?:(?:early|mid|late)[ -])?(?:\d{4}\b|'?\d0s\b)"
 )
 _VERSUS = re.compile(r"\b(?:vs|versus|compared (?:to|with))\b")
+_RATED_AGAINST = re.compile(
+    r"^(?:are|is|do|does) .{2,40}\b(?:better|higher|worse|lower)(?: rated| scored| ratings?| scores?)?\b.{0,12}\bthan\b (?!\d)"
+    r"|^compare .{2,60}\b(?:ratings?|scores?)\W*$|^compare (?:the )?(?:average )?(?:ratings?|scores?) of\b"
+)
+_RATED_WORDS = re.compile(r"\b(?:better|higher|worse|lower|rated|scored|ratings?|scores?|average)\b")
 _MORE_OF = re.compile(
     r"^compare (?:my |the )?(?:number of )?(?:[\w-]+ ){0,2}[\w-]+ (?:and|with|to|vs\.?) [a-z]|^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]|(?:どっち|どちら)[がの]多い"
 )
@@ -140,18 +145,18 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: da
     read_phrases(reading, vocabulary, today)
     condition = both(_without_implied(condition_of(reading)), seasons, *relative)
     intent, by_rule = recognise(reading, names, condition=condition, slots=slots, missing=missing, mine=mine)
-    if intent == "watch_order" and slots.get("field") in ("skip", "needed"):
-        # "Can I skip the OVAs" asks about the OVAs.
-        condition = both(*(negated(part) if isinstance(part, Not) else part for part in parts_of(condition)))
-    if slots.get("measure") == "absent":  # "years without horror" asks about horror
+    # "Can I skip the OVAs" asks about the OVAs, and "years without horror" about horror.
+    if slots.get("measure") == "absent" or (intent == "watch_order" and slots.get("field") in ("skip", "needed")):
         condition = both(*(negated(part) if isinstance(part, Not) else part for part in parts_of(condition)))
     condition = both(condition, *scored)
     kinds = [*(condition.parts if isinstance(condition, And | Or) else ())]
     if more and not names and len(kinds) > 1 and not scored:
-        condition = either(*kinds)
+        condition, intent, by_rule = either(*kinds), "stats", True
         slots |= {"measure": "count", "group": "each"}
-        intent, by_rule = "stats", True
     condition = _with_its_opposite(condition) if _VERSUS.search(reading.text) else condition
+    if not names and len(kinds) > 1 and not scored and _compares_ratings(reading):
+        condition, intent, by_rule = either(*kinds), "stats", True
+        slots = {"measure": "average", "field": "rating", "group": "each"}
     if intent in ("stats", "count") and isinstance(condition, Or) and _VERSUS.search(reading.text):
         slots.setdefault("measure", "count")
         slots["group"] = slots.get("group") or "each"
@@ -176,6 +181,14 @@ def _plain(text: str) -> str:
     text = _NOT_SO.sub(lambda verb: verb["verb"].ljust(len(verb.group())), text)
     text = _BIRTH.sub(lambda match: " " * len(match.group()), text)
     return _THEN.sub(r"\1 than", text)
+
+
+def _compares_ratings(reading: Question) -> bool:
+    """Return whether a question compares the ratings of kinds of shows, and claim the words that ask it."""
+    rated = _RATED_AGAINST.search(reading.text)
+    for word in _RATED_WORDS.finditer(reading.text, *rated.span()) if rated else ():
+        reading.claim(*word.span(), "measure")
+    return rated is not None
 
 
 def _with_its_opposite(condition: Condition) -> Condition:

@@ -113,6 +113,9 @@ _RECALLS = re.compile(
 _HELP_TO_CHOOSE = re.compile(
     r"\bhelp (?:me|us) (?:to )?(?:pick|choose|find|decide|select)\b|^what ?.?(?:s|is) good\b|^whats good\b"
 )
+_LIKED_AND_NEXT = re.compile(
+    rf"\b(?:i|we)(?: really| just)? (?:liked?|loved?|enjoyed) (?:the )?{SHOW}(?!.*\b(?:sequels?|seasons?|continu\w+)\b).*\bnext\b"
+)
 _SMALL_TALK = {
     "hello": re.compile(r"^(?:hi|hello|hey|hiya|howdy|yo|good |greetings|hallo|moin|servus|こん|おはよう|やあ|はじめ)"),
     "thanks": re.compile(
@@ -228,6 +231,8 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
         )
         return "watch_order"
     if named or refers:
+        if _LIKED_AND_NEXT.search(text):
+            return "similar"
         if (has_cue("next", text) or (refers and _AFTER_IT.search(text))) and not slots.get("relative_shows"):
             slots["field"] = "before" if _BEFORE.search(text) else None
             return "next"

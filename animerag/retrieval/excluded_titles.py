@@ -27,6 +27,8 @@ _CUE = re.compile(
     r"(?: (?:the|any|from|about|in))*\s+",
     re.IGNORECASE,
 )
+_JAPANESE = re.compile(r"(?:シリーズ)?(?:以外|を除[くい])(?:の|で|て|に)?")
+_JAPANESE_WORDS = re.compile(rf"(?P<words>[\u30a0-\u30ff\u4e00-\u9fffA-Za-z0-9]{{2,20}}?){_JAPANESE.pattern}")
 _BARE = re.compile(r"\s*(?:is|are|was|were)", re.IGNORECASE)
 _ASKS = re.compile(r"^(?:\W*(?:why|how come|when|where|what|who|and|but|so))?\W*$", re.IGNORECASE)  # "why isn't X ..."
 _CAPITALS = re.compile(r"[A-Z0-9][\w'’:!-]*(?: (?:[A-Z0-9][\w'’:!-]*|of|the|and|no|to|wo|ni|in|a|x))*")
@@ -49,6 +51,15 @@ def without_excluded_titles(
 
     Words after "besides" are a title if the catalogue has them in one, or if they are written like one.
     """
+    for match in sorted(matches, key=lambda match: -len(match.phrase)):
+        start = max(0, question.find(match.phrase))
+        after = _JAPANESE.match(question, start + len(match.phrase))
+        if after and match.phrase.lower() not in catalogue.vocabulary.phrases:
+            return _without((start, after.end()), question, [match.phrase], matches, catalogue)
+    japanese = _JAPANESE_WORDS.search(question)
+    words = japanese["words"] if japanese else ""
+    if japanese and words not in catalogue.vocabulary.phrases and catalogue.table.titled(words):
+        return _without(japanese.span(), question, [words], matches, catalogue)
     for cue in _CUE.finditer(question):
         if _asks_whether(cue, question):
             continue

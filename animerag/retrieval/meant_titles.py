@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from animerag.query.asked_titles import asked_title, framed_title
+from animerag.query.asked_titles import asked_title, framed_title, title_asked_of
 from animerag.query.lexicon import carrying
 from animerag.query.plan import EVERYTHING, Predicate
 from animerag.query.title_names import SHARED
@@ -92,7 +92,8 @@ def whole_title(question: str, matches: Sequence[AliasMatch], catalogue: Catalog
     A name that is already the whole question needs none. Common words are the beginning of a title if there are three
     of them and one franchise has them.
     """
-    asked = (len(question.split()) <= _MOST and (framed_title(question) or question)) or ""
+    framed = framed_title(question) or title_asked_of(question)
+    asked = (len(question.split()) <= _MOST and (framed or question)) or ""
     words, tokens = words_of_title(asked), title_tokens(asked)
     if not words or not tokens or any(match.named and match.tokens >= len(tokens) for match in matches):
         return []
@@ -111,9 +112,10 @@ def whole_title(question: str, matches: Sequence[AliasMatch], catalogue: Catalog
         votes[collection.franchises.of(show.id).ids[0]] += (show.votes or 0) + 1
     if len(votes) > 1 and (ordinary or len(votes) > SHARED or not is_whole) and not _leads(votes):
         return []
-    start = folded(question).casefold().find(tokens[0].folded)
-    phrase = folded(question)[max(0, start) :]
-    return [_match(show, phrase, max(0, start), len(folded(question)), len(tokens)) for show in shows]
+    text = folded(question)
+    start = max(0, text.casefold().find(tokens[0].folded))
+    end = start + len(asked) if framed and text[start:].startswith(folded(asked)) else len(text)
+    return [_match(show, text[start:end], start, end, len(tokens)) for show in shows]
 
 
 def _is_known(word: str, catalogue: CatalogueSnapshot) -> bool:

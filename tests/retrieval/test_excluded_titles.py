@@ -24,6 +24,7 @@ def excluded(question):
         ("drama but not Unheard Of", "drama", "not title=unheard of"),
         ("drama apart from zyx wvu", "drama", "not title=zyx wvu"),
         ("anything but Dawn", "anything", "not title=dawn"),
+        ("夜明け以外のドラマ", "ドラマ", "not title=dawn"),
     ],
 )
 def test_titles_after_an_exclusion_are_conditions(question, rest, condition):

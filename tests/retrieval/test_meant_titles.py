@@ -64,6 +64,7 @@ def ask(question):
         ("girls in a town before a murder", ()),
         ("welcome to nhk plot", ("nhk",)),
         ("csm ova", ("ova", "saw")),
+        ("when did welcome end", ("nhk",)),
     ],
 )
 def test_words_name_a_show_where_they_are_meant_as_its_title(question, lead):

@@ -161,8 +161,9 @@ def test_a_tag_of_few_shows_that_empties_a_list_is_searched_for_as_a_word():
 @pytest.mark.parametrize("question", ["something like Quiet Lak", "anything like Slice Of Life", "shows like Comet"])
 def test_capitals_of_a_tag_or_of_part_of_a_title_are_no_missing_title(question):
     shows = [Show(id="a", title="The Quiet Lak Story", tags=("Slice of Life",))]
-    reading = understand(question, [], replace(CATALOGUE, aliases=AliasIndex(shows), table=FieldsInMemory(shows)))
-    assert reading.missing == ""
+    table, franchises = FieldsInMemory(shows), Franchises(shows)
+    catalogue = replace(CATALOGUE, aliases=AliasIndex(shows), table=table, franchises=franchises)
+    assert understand(question, [], catalogue).missing == ""
 
 
 def test_examples_decide_what_no_cue_does_in_a_conversation_too():
