@@ -158,8 +158,7 @@ class Services:
         from animerag.ingestion.importer import Ingestion
         from animerag.storage.disk_space import Space
 
-        settings, gate = self.settings, self.gate
-        local = self.embedder.provider == "local"
+        settings, gate, local = self.settings, self.gate, self.embedder.provider == "local"
         return Ingestion(
             self.indexer,
             self._parts.import_lock,
@@ -170,6 +169,7 @@ class Services:
             rounds=lambda: repeat(_LOCAL_LEVEL) if local else gate.rounds(Priority.INGEST),
             max_cost_usd=settings.max_cost_usd,
             queue=self.queue,
+            visits=self.visits,
             most=batching.USUAL if local else batching.MOST,  # the local encoder gains nothing from large batches
         )
 

@@ -30,6 +30,7 @@ from animerag.rate_limits import Meter, budgeted, metering
 from animerag.storage import deletions
 from animerag.storage.derived_tables import BULK
 from animerag.storage.library import show_rows
+from animerag.telemetry.load_shedding import PageActivity
 from animerag.telemetry.tracing import emit, recording
 
 if TYPE_CHECKING:
@@ -82,11 +83,14 @@ class Ingestion:
         most: int = batching.MOST,
         max_cost_usd: float | None = None,
         queue: WorkQueue | None = None,
+        visits: PageActivity | None = None,
     ) -> None:
         """`rounds` predicts the level of each round, `most` bounds the size of automatic batches.
 
-        With a `queue`, workers embed and index the shows.
+        With a `queue`, workers embed and index the shows. Work of the processor waits while `visits` has a page
+        that is being drawn.
         """
+        self._visits = visits or PageActivity()
         self._indexer = indexer
         self._library = indexer.library
         self._import_lock = import_lock
@@ -235,7 +239,7 @@ class Ingestion:
         queue: WorkQueue | None,
     ) -> Pipeline | QueuedPipeline:
         if queue is None:
-            return Pipeline(self._indexer, counters, level=self._level, begin_import=begin)
+            return Pipeline(self._indexer, counters, level=self._level, begin_import=begin, visits=self._visits)
         from animerag.ingestion.queued import QueuedPipeline
 
         cap, spec = self._max_cost_usd, await self._indexer.spec()

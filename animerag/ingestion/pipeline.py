@@ -14,6 +14,7 @@ from animerag.models.imports import RowError
 from animerag.models.providers import Priority
 from animerag.readers import cells
 from animerag.storage.library import show_rows
+from animerag.telemetry.load_shedding import PageActivity
 from animerag.telemetry.tracing import lane, span
 
 if TYPE_CHECKING:
@@ -56,8 +57,13 @@ class Pipeline:
         *,
         level: Callable[[], int],
         begin_import: Callable[[], Awaitable[int]] | None,
+        visits: PageActivity | None = None,
     ) -> None:
-        """`begin_import` records the import when its first show arrives; without it the shows are already stored."""
+        """`begin_import` records the import when its first show arrives; without it the shows are already stored.
+
+        Work of the processor waits while `visits` has a page that is being drawn.
+        """
+        self._visits = visits or PageActivity()
         self._indexer = indexer
         self._spec: CollectionSpec | None = None
         self._counters = counters
@@ -125,6 +131,7 @@ class Pipeline:
         async for documents in todo:
             if documents and self._import_id is None and self._begin_import is not None:
                 self._import_id = await self._begin_import()
+            await self._visits.give_way()
             waiting = {document.text_hash for document in cutter.rest()}
             # Hashes of documents that are already in a batch are dropped, or a large import would collect them all.
             known = known & waiting | await self._indexer.known_hashes(documents)
@@ -229,6 +236,7 @@ class Pipeline:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(embedded.wait(), _HEAD_START_S)
         async with self._preparing:
+            await self._visits.give_way()
             return await asyncio.to_thread(show_rows, documents, self._import_id)
 
     async def _write(self) -> None:
@@ -239,6 +247,7 @@ class Pipeline:
             while (merged := await self._waiting()) is not None:
                 if self._ended:
                     break
+                await self._visits.give_way()
                 with span("writing"):
                     await self._indexer.upsert(self._spec_of(merged), merged.documents, merged.vectors)
                 if commit is not None:

@@ -49,6 +49,10 @@ class PageActivity:
         """Return whether a page is probably being drawn, in this process and then in the browser."""
         return self._clock() - self._opened_s < _DRAWN_S
 
+    async def give_way(self) -> None:
+        """Wait while a page is being drawn, half a second at most: somebody who clicks on and on must not stop work."""
+        await asyncio.sleep(max(0.0, self._opened_s + _DRAWN_S - self._clock()))
+
 
 class LoadShedder:
     """Limits the concurrency of bulk work, while entered, so that the running loop can serve open pages.

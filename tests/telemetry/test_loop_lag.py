@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from animerag.telemetry import load_shedding
 from animerag.telemetry.load_shedding import FREE, LoadShedder, PageActivity
 from animerag.telemetry.loop_lag import PERIOD_S, LoopLag
 
@@ -84,3 +85,21 @@ def test_nothing_starts_beside_what_is_in_flight_while_a_page_is_drawn():
     assert room.of(64) == 1
     now[0] = 0.6
     assert room.of(64) == 64
+
+
+async def test_an_import_gives_way_to_a_page_until_it_is_drawn(monkeypatch):
+    now, waits = [10.0], []
+
+    async def slept(seconds):
+        waits.append(round(seconds, 3))
+
+    monkeypatch.setattr(load_shedding.asyncio, "sleep", slept)
+    visits = PageActivity(clock=lambda: now[0])
+    await visits.give_way()
+    visits.opened()
+    now[0] += 0.2
+    await visits.give_way()
+    now[0] += 1
+    await visits.give_way()
+
+    assert waits == [0.0, 0.3, 0.0]
