@@ -298,9 +298,8 @@ class Batch:
         keep: Callable[[LandedAnswer], Awaitable[None]] | None = None,
     ) -> AsyncGenerator[LandedAnswer, None]:
         """Ask each group and yield its answer; groups that were not asked are left out."""
-        live.show(
-            control, "Embedding the questions" if self._answering.retriever.embeds_over_a_network else "Answering"
-        )
+        embeds = self._answering.retriever.embeds_over_a_network
+        live.show(control, "Embedding the questions" if embeds else "Answering")
         if options.max_cost_usd is not None:
             live.dearest_usd = (await self.estimate([group.row for group in groups], options)).each_usd
         texts = [group.row.question.strip() for group in groups if group.row.problem is None]

@@ -44,10 +44,8 @@ STAGE_COLOURS: dict[str, str] = {
     "writing": "#30A46C",
     "failed": "#E5484D",
 }
-_STAGE_NAMES = {
-    "alias": "titles",
-    "unavailable": "provider unavailable",
-}  # stages whose name for people differs from the name of their spans
+# Stages whose name for people differs from the name of their spans.
+_STAGE_NAMES = {"alias": "titles", "unavailable": "provider unavailable"}
 HATCHES = {"async-early": "/", "queue": "/", "throttled": "x", "unavailable": "x", "failed": "x"}
 _LETTER_PX, _EDGE_PX, _TITLED_PX = 7.0, 12, 46  # of the labels of an axis; around them
 NEUTRAL = "#8B8D98"  # readable on white and on near black

@@ -30,8 +30,10 @@ def rank(plan: Plan, collection: Collection, filters: Filters) -> FactAnswer:
     name, order = collection.name(show), _WORDS[sort.field][collection.japanese]
     place: int | None = None
     if show.id in ordered:
-        value = table.value(show.id, sort.field)
-        place = next(number for number, one in enumerate(ordered, 1) if table.value(one, sort.field) == value)
+        value, first = table.value(show.id, sort.field), ordered.index(show.id)
+        while first and table.value(ordered[first - 1], sort.field) == value:
+            first -= 1
+        place = first + 1
         heading = collection.say(
             f"{name} is number {place:,} of {counted(len(ordered), 'show')}{of} {order}.",
             f"{name}は{len(ordered):,}作品中{place:,}位（{order}）です{of}。",

@@ -113,9 +113,7 @@ def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactA
         return None
     order = plan.order
     if order is None or order.field == "underrated":
-        facts = [" ".join(statement(show, name, table, japanese=True) for name in _SHOWN) for show in shows]
-        if not japanese:
-            facts = [_description(show, table) for show in shows]
+        facts = [_description(show, table, japanese=japanese) for show in shows]
         return FactAnswer(
             kind="compare",
             intent="compare",
@@ -143,8 +141,10 @@ def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactA
     )
 
 
-def _description(show: Show, table: FieldIndex) -> str:
+def _description(show: Show, table: FieldIndex, *, japanese: bool) -> str:
     """Return the fields of a show in one sentence, and a sentence for those that the catalogue lacks."""
+    if japanese:
+        return " ".join(statement(show, name, table, japanese=True) for name in _SHOWN)
     known = {name: value for name in _SHOWN if (value := table.value(show.id, name)) is not None}
     predicates = listed([_predicate(show, name, value) for name, value in known.items()])
     lacking = " ".join(statement(show, name, table) for name in _SHOWN if name not in known)

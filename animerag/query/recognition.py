@@ -110,9 +110,7 @@ _RECALLS = re.compile(
     r"(?:what|which)(?: is|.s| was|.?re| were) (?:the name of )?(?:that|the) (?:old |one )?(?:anime|show|series|movie|film|one)"
     r"(?: called| again)? (?:with|where|about|in which|that had) (?:an?|the|this|that|some) "
 )
-_HELP_TO_CHOOSE = re.compile(
-    r"\bhelp (?:me|us) (?:to )?(?:pick|choose|find|decide|select)\b|^what ?.?(?:s|is) good\b|^whats good\b"
-)
+_HELP_TO_CHOOSE = re.compile(r"\bhelp (?:me|us) (?:to )?(?:pick|choose|find|decide|select)\b|^what(?: is|.?s) good\b")
 _LIKED_AND_NEXT = re.compile(
     rf"\b(?:i|we)(?: really| just)? (?:liked?|loved?|enjoyed) (?:the )?{SHOW}(?!.*\b(?:sequels?|seasons?|continu\w+)\b).*\bnext\b"
 )

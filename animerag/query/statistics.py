@@ -48,7 +48,7 @@ _GROUP_FIELDS = {
     "time of year": ("season",),
     "month": ("air_date",),
 }
-_MONTHS = {name: f"{number:02}" for number, name in enumerate(calendar.month_name) if name}
+_MONTHS = {f"{number:02}": name for number, name in enumerate(calendar.month_name) if name}
 _MEASURES: dict[str, Callable[[Sequence[float]], float]] = {
     "average": statistics.fmean,
     "median": statistics.median,
@@ -309,8 +309,8 @@ def _groups_of(show: Show, group: str, table: FieldIndex) -> Iterator[str]:
         if show.season:
             yield show.season
     elif group == "month":
-        if show.air_date and (month := show.air_date[5:7]):
-            yield calendar.month_name[int(month)]
+        if show.air_date and (month := _MONTHS.get(show.air_date[5:7])):
+            yield month
     elif group == "season":
         if show.season and show.year:
             yield f"{show.season} {show.year}"
@@ -338,8 +338,8 @@ def _rows(plan: Plan, measured: dict[str, float], groups: Mapping[str, Sized]) -
 
 def _of_order(name: str) -> tuple[str, str]:
     """Return what orders a group: "1990s", "2012", "winter 2012", "winter", "May"."""
-    if name in _MONTHS:
-        return "", _MONTHS[name]
+    if name in _MONTHS.values():
+        return "", next(number for number, month in _MONTHS.items() if month == name)
     season = _SEASONS.get(name.split(maxsplit=1)[0], "")
     return ("" if name in _SEASONS else name.rsplit(maxsplit=1)[-1].zfill(_DIGITS)), season
 

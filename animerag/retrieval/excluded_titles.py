@@ -29,6 +29,7 @@ _CUE = re.compile(
 )
 _JAPANESE = re.compile(r"(?:シリーズ)?(?:以外|を除[くい])(?:の|で|て|に)?")
 _JAPANESE_WORDS = re.compile(rf"(?P<words>[\u30a0-\u30ff\u4e00-\u9fffA-Za-z0-9]{{2,20}}?){_JAPANESE.pattern}")
+_CONTINUES = "but"  # a question that refines the last answer, without further words
 _BARE = re.compile(r"\s*(?:is|are|was|were)", re.IGNORECASE)
 _ASKS = re.compile(r"^(?:\W*(?:why|how come|when|where|what|who|and|but|so))?\W*$", re.IGNORECASE)  # "why isn't X ..."
 _CAPITALS = re.compile(r"[A-Z0-9][\w'’:!-]*(?: (?:[A-Z0-9][\w'’:!-]*|of|the|and|no|to|wo|ni|in|a|x))*")
@@ -45,32 +46,47 @@ _JOINED = re.compile(r",? (?:and|or|nor) |, ", re.IGNORECASE)
 
 
 def without_excluded_titles(
-    question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot
+    question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot, *, follows: bool = False
 ) -> tuple[str, Sequence[AliasMatch], Condition]:
     """Return the question without the titles that it excludes, its matches, and the condition that excludes them.
 
-    Words after "besides" are a title if the catalogue has them in one, or if they are written like one.
+    Words after "besides" are a title if the catalogue has them in one, or if they are written like one. A question that
+    `follows` another may have nothing else: "other than X" refers to the last answer.
     """
+    rest, place, titles = question, *_excluded(question, matches, catalogue)
+    if titles:
+        rest = " ".join(f"{question[: place[0]]} {question[place[1] :]}".split())
+        rest = rest if rest.strip("?.! ") else _CONTINUES if follows else question
+    if rest == question:
+        return question, matches, EVERYTHING
+    excluded = both(*(Not(_titled(title, matches, catalogue)) for title in titles))
+    return rest, catalogue.aliases.match(rest), excluded
+
+
+def _excluded(
+    question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot
+) -> tuple[tuple[int, int], list[str]]:
+    """Return the place of an exclusion in a question, and the titles that it excludes, if there are any."""
     for match in sorted(matches, key=lambda match: -len(match.phrase)):
         start = max(0, question.find(match.phrase))
         after = _JAPANESE.match(question, start + len(match.phrase))
         if after and match.phrase.lower() not in catalogue.vocabulary.phrases:
-            return _without((start, after.end()), question, [match.phrase], matches, catalogue)
+            return (start, after.end()), [match.phrase]
     japanese = _JAPANESE_WORDS.search(question)
     words = japanese["words"] if japanese else ""
     if japanese and words not in catalogue.vocabulary.phrases and catalogue.table.titled(words):
-        return _without(japanese.span(), question, [words], matches, catalogue)
+        return japanese.span(), [words]
     for cue in _CUE.finditer(question):
         if _asks_whether(cue, question):
             continue
         titles, end = _titles_at(cue.end(), question, matches, catalogue)
         if titles:
-            return _without((cue.start(), end), question, titles, matches, catalogue)
+            return (cue.start(), end), titles
     last = _WORDS.search(question)
     titles = _JOINED.split(last["words"]) if last else []
     if last and not _asks_whether(last, question) and all(_is_title(words, last, catalogue) for words in titles):
-        return _without(last.span(), question, titles, matches, catalogue)
-    return question, matches, EVERYTHING
+        return last.span(), titles
+    return (0, 0), []
 
 
 def excluding(plan: Plan, excluded: Condition) -> Plan:
@@ -104,20 +120,6 @@ def _titles_at(
 def _may_be_excluded(match: AliasMatch, catalogue: CatalogueSnapshot) -> bool:
     phrase = match.phrase.lower()
     return phrase not in catalogue.vocabulary.phrases and (match.named or (match.exact and " " in phrase))
-
-
-def _without(
-    place: tuple[int, int],
-    question: str,
-    titles: Sequence[str],
-    matches: Sequence[AliasMatch],
-    catalogue: CatalogueSnapshot,
-) -> tuple[str, Sequence[AliasMatch], Condition]:
-    rest = " ".join(f"{question[: place[0]]} {question[place[1] :]}".split())
-    if not rest.strip("?.! "):
-        return question, matches, EVERYTHING
-    excluded = both(*(Not(_titled(title, matches, catalogue)) for title in titles))
-    return rest, catalogue.aliases.match(rest), excluded
 
 
 def _asks_whether(cue: re.Match[str], question: str) -> bool:

@@ -19,6 +19,7 @@ from animerag.query.plan import EVERYTHING, Predicate, both, parts_of
 from animerag.query.reader import plan_of, read
 from animerag.query.title_spellings import folded
 from animerag.retrieval.absences import OF_FRANCHISES
+from animerag.retrieval.excluded_titles import without_excluded_titles
 from animerag.text.tokens import folded_words
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ def in_conversation(
     """Return the complete plan of a question, and whether it referred to the conversation."""
     context = Context()
     for turn in history[-_TURNS:]:
-        own = catalogue.aliases.match(turn.question)
-        plan, leaned = _plan(turn.question, own, catalogue, context, examples)
+        typed, titles = turn.question, catalogue.aliases.match(turn.question)
+        text, own, excluded = without_excluded_titles(typed, titles, catalogue, follows=context.plan is not None)
+        plan, leaned = _plan(text, own, catalogue, context, examples)
+        plan = replace(plan, condition=both(plan.condition, excluded))
         context = advance(context, plan, turn.ids or turn.cited, leaned=leaned)
     return _plan(question, matches, catalogue, context, examples)
 

@@ -129,7 +129,7 @@ def understand(
     """
     table, typed = catalogue.table, question
     question, matches, corrected = _rewritten(question, matches, catalogue)
-    question, matches, excluded = without_excluded_titles(question, matches, catalogue)
+    question, matches, excluded = without_excluded_titles(question, matches, catalogue, follows=bool(history))
     collection = catalogue.collection(japanese=is_japanese(question))
     named_shows = table.shows_of([match.id for match in matches])  # together, because each read takes milliseconds
     suitable = {show.id for show in named_shows if not filters or table.meets(show, filters)}

@@ -4,7 +4,7 @@ import pytest
 
 from animerag.query.plan import Not, Predicate
 from animerag.retrieval.excluded_titles import without_excluded_titles
-from tests.retrieval.test_understanding import CATALOGUE, ask
+from tests.retrieval.test_understanding import CATALOGUE, ask, converse
 
 
 def excluded(question):
@@ -73,3 +73,11 @@ def test_a_plot_is_searched_for_without_the_excluded_show():
 
     assert reading.standalone == "people who row at night"
     assert not {"one", "two"} & {*reading.lead, *reading.allowed}
+
+
+def test_an_exclusion_lasts_through_a_conversation():
+    _, without, count = converse("dramas", "other than Dawn", "how many are there")
+
+    assert without.plan.conditions() == ["tag=drama", "not title=dawn"]
+    assert count.plan.conditions() == without.plan.conditions()
+    assert not {"one", "two", "half"} & {*without.fact.ids, *count.fact.ids}
