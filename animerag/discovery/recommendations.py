@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from animerag.discovery.similarity import one_of_each
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
-from animerag.query.execution import meeting
+from animerag.query.execution import labels_of, selected
 from animerag.query.lexicon import mood_entries
-from animerag.query.plan import Predicate, comparisons, parts_of
-from animerag.query.rendering import phrase
+from animerag.query.plan import Predicate, comparisons
 from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ _DIGITS = 4
 def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer:
     """Return three to eight shows that meet the plan's conditions and match its moods, best first."""
     moods = mood_entries(plan.moods)
-    selection = meeting(plan.condition, collection.table, filters)
+    selection = selected(plan, collection.table, filters)
     met = selection.met
     candidates = (show for show in collection.table.projected(met, WEIGHED) if suits(show, plan, moods, collection))
     scores = _scores(candidates, plan, moods, collection)
@@ -58,7 +57,7 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
     # A mood that follows from a condition adds nothing to it.
     moods_named = [name for name in plan.moods if words_of_mood(name)]
     moods_named = [_mood_label(name, collection) for name in moods_named]
-    parts = tuple(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition))
+    parts = labels_of(plan.condition, collection.table, japanese=collection.japanese)
     labels = (*moods_named, *parts)
     random = _mood_label(_RANDOM, collection) in moods_named
     wishes = [label for label in labels if label != _RANDOM]

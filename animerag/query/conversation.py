@@ -227,7 +227,9 @@ def _narrow(plan: Plan, context: Context, *, continues: bool) -> Plan:
     within = (
         context.within if context.within is not None else None if context.scope != EVERYTHING else context.ids or None
     )
-    intent = "list" if plan.intent in ("lookup", "recommend") else plan.intent
+    # "Which of those are sad" weighs shows by a mood, which no list can.
+    weighs = plan.intent == "recommend" and plan.moods
+    intent = "list" if plan.intent in ("lookup", "recommend") and not weighs else plan.intent
     text = "" if plan.intent == "lookup" else plan.text
     order = plan.order
     return replace(plan, intent=intent, condition=condition, within=within, text=text, order=order)

@@ -129,13 +129,17 @@ def _leads(votes: Counter[str]) -> bool:
 
 
 def with_led(matches: Sequence[AliasMatch], plan: Plan, collection: Collection) -> tuple[AliasMatch, ...]:
-    """Return the matches, preceded by the shows that a look-up means without their own title in it."""
+    """Return the matches, preceded by the shows that a look-up means without their own title in it.
+
+    A part of a named show is found by that name, the show of "the second one" by its own.
+    """
     known = {match.id for match in matches if match.named}
-    if plan.intent != "lookup" or not known:
+    if plan.intent != "lookup":
         return tuple(matches)
     shows = [show for show in collection.shows(plan.shows) if show.id not in known]
-    first = matches[0]
-    return (*(_match(show, first.phrase, first.start, first.end, 1) for show in shows), *matches)
+    first = matches[0] if known else None
+    phrase, *place = (first.phrase, first.start, first.end) if first else ("", 0, 0)
+    return (*(_match(show, phrase or show.title, place[0], place[1], 1) for show in shows), *matches)
 
 
 def _match(show: Show, phrase: str, start: int, end: int, tokens: int) -> AliasMatch:

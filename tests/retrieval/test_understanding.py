@@ -317,3 +317,11 @@ def test_a_season_that_is_not_there_is_named(titles, season, missing):
 
     assert missing in reading.missing
     assert bool(reading.missing) == bool(missing)
+
+
+def test_a_mood_weighs_the_shows_of_the_last_answer():
+    first, sad, second = converse("which dramas do I have", "which of those are sad", "the second one")
+
+    assert sad.plan.intent == "recommend"
+    assert set(sad.fact.ids) <= set(first.fact.ids)
+    assert [match.id for match in second.matches if match.named] == [sad.fact.ids[1]]
