@@ -47,6 +47,7 @@ _IN_THE_TITLE = (
 _IT = re.compile(
     r"\b(?:(?P<own>its)|it|(?:this|that) (?:one|show|series|anime|movie|film))\b(?!['’])", re.IGNORECASE
 )  # what stands for the one show of a follow-up
+_ANOTHER = re.compile(r"\W*(?:(?:give|show) me )?another(?: one)?(?:,? please)?\W*", re.IGNORECASE)
 _TITLE_WORDS = 3
 _RARE = 5  # shows with a tag; as a word, it may describe more
 _DESCRIBES = re.compile(r"\b(?:with|about|where|who|that|featuring|in which)\b", re.IGNORECASE)
@@ -115,6 +116,8 @@ def _plan(
         covered = [other for other in names if other.start < name.end and name.start < other.end]
         if not names or (covered and name.start < covered[0].start):
             names = [name, *(other for other in names if other not in covered)]
+    if context.plan is not None and _ANOTHER.fullmatch(text):  # a wish for more, rather than the show of that name
+        names = []
     reading = read(text, names, catalogue.vocabulary, datetime.now(UTC).date())
     plan = _of_that_season(plan_of(reading, examples.of(reading)), text, names)
     leaned = context.plan is not None and (plan.reference != "" or plan.continues)

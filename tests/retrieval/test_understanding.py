@@ -325,3 +325,13 @@ def test_a_mood_weighs_the_shows_of_the_last_answer():
     assert sad.plan.intent == "recommend"
     assert set(sad.fact.ids) <= set(first.fact.ids)
     assert [match.id for match in second.matches if match.named] == [sad.fact.ids[1]]
+
+
+def test_another_is_a_wish_for_more_after_recommendations():
+    shows = [*SHOWS, Show(id="another", title="Another", type="tv")]
+    catalogue = replace(CATALOGUE, aliases=AliasIndex(shows), table=FieldsInMemory(shows), franchises=Franchises(shows))
+    history = [Turn(question="recommend a drama", answer="", ids=("one",))]
+    for question, earlier, found in (("another", [], ("another",)), ("another one, please", history, ())):
+        plan = understand(question, catalogue.aliases.match(question), catalogue, history=earlier).plan
+        assert plan.shows == found
+    assert (plan.intent, plan.excluded) == ("recommend", ("one",))
