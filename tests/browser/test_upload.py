@@ -86,7 +86,7 @@ def test_an_import_of_the_real_export_is_cancelled_killed_and_resumed(
         start.click()
         expect(page.get_by_text(re.compile("At most 2 requests in flight: "))).to_be_visible(timeout=30_000)
         page.reload()
-        expect(page.get_by_text(re.compile("Level 2: "))).to_be_visible(timeout=30_000)
+        expect(page.get_by_text(re.compile("At most 2 requests in flight: "))).to_be_visible(timeout=30_000)
         page.get_by_role("combobox").last.click()
         page.get_by_role("option", name="5", exact=True).click()
         expect(page.get_by_text(re.compile("At most 5 requests in flight: 5 now"))).to_be_visible(timeout=30_000)
