@@ -93,7 +93,7 @@ def _held_up(admission: Admission, models: Collection[Model], now: float) -> tup
         return max(0.0, probe_at - now), f"because {_PROVIDER} has not answered for {rough(now - down_since)}"
     throttled_s = admission.throttled_s()
     if throttled_s > 0:
-        return throttled_s, f"to stay within the limits of {_PROVIDER}"
+        return throttled_s, f"to stay within {_PROVIDER}'s limits"
     refused_by = _refusal(models)
     return 0.0, f"stopped: {refused_by}" if refused_by else ""
 
