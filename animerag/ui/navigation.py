@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
-import sys
 import threading
 from contextvars import ContextVar
 from functools import cache
@@ -33,9 +32,6 @@ log = logging.getLogger(__name__)
 _THROUGH_APP = "through_app"
 # Python's garbage collector runs after every 700 new objects, which takes a tenth of the time of imports.
 _GARBAGE = (50_000, 20, 50)
-# Beside an import, each time a page's thread waits for the interpreter costs up to this long; Python's own 5 ms made
-# reruns half as slow again (docs/performance.md).
-_SWITCH_S = 0.0002
 _OWNERS = ("upload", "settings", "system")  # pages that only the owner of a catalogue may see
 _started: list[
     ApiEndpoints
@@ -143,7 +139,6 @@ def start_server() -> list[Middleware]:
 
     restrict_umask()
     gc.set_threshold(*_GARBAGE)
-    sys.setswitchinterval(_SWITCH_S)
 
     hosts: tuple[str, ...] = ()
     token = None
