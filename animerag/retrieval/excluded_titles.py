@@ -68,9 +68,9 @@ def _excluded(
 ) -> tuple[tuple[int, int], list[str]]:
     """Return the place of an exclusion in a question, and the titles that it excludes, if there are any."""
     for match in sorted(matches, key=lambda match: -len(match.phrase)):
-        start = max(0, question.find(match.phrase))
+        start = question.find(match.phrase)
         after = _JAPANESE.match(question, start + len(match.phrase))
-        if after and match.phrase.lower() not in catalogue.vocabulary.phrases:
+        if start >= 0 and after and match.phrase.lower() not in catalogue.vocabulary.phrases:
             return (start, after.end()), [match.phrase]
     japanese = _JAPANESE_WORDS.search(question)
     words = japanese["words"] if japanese else ""

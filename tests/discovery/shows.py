@@ -4,6 +4,10 @@ from animerag.discovery.collection import Collection
 from animerag.discovery.franchises import Franchises
 from animerag.models.shows import RelatedShow, Show
 from animerag.query.fields_in_memory import FieldsInMemory
+from animerag.query.lexicon import vocabulary
+from animerag.query.titles import AliasIndex
+from animerag.retrieval.snapshots import CatalogueSnapshot
+from animerag.retrieval.word_coverage import WordStatistics
 
 
 def related(kind, show_id, title="Elsewhere", year=None):
@@ -122,3 +126,16 @@ SHOWS = [
 def collection(shows=SHOWS, **options):
     franchises = Franchises(shows)
     return Collection(table=FieldsInMemory(shows, franchises.facts), franchises=franchises, **options)
+
+
+def snapshot(shows):
+    """Return the catalogue in memory that questions are understood from."""
+    table = FieldsInMemory(shows)
+    return CatalogueSnapshot(
+        revision=1,
+        aliases=AliasIndex(shows),
+        table=table,
+        franchises=Franchises(shows),
+        vocabulary=vocabulary(table.tags),
+        statistics=WordStatistics(shows),
+    )

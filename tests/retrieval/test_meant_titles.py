@@ -10,7 +10,7 @@ from animerag.query.titles import AliasIndex
 from animerag.retrieval.snapshots import CatalogueSnapshot
 from animerag.retrieval.understanding import understand
 from animerag.retrieval.word_coverage import WordStatistics
-from tests.discovery.shows import related
+from tests.discovery.shows import related, snapshot
 
 SHOWS = [
     Show(id="orange", title="Orange", type="tv", episodes=13),
@@ -37,14 +37,7 @@ SHOWS = [
     Show(id="nhk", title="NHK ni Youkoso!", titles=("Welcome to the N.H.K.", "Welcome to the NHK"), type="tv"),
     Show(id="inn", title="The Girls of an Inn That Was in a Town Before", type="tv"),
 ]
-CATALOGUE = CatalogueSnapshot(
-    revision=1,
-    aliases=AliasIndex(SHOWS),
-    table=FieldsInMemory(SHOWS),
-    franchises=Franchises(SHOWS),
-    vocabulary=vocabulary(()),
-    statistics=WordStatistics(SHOWS),
-)
+CATALOGUE = snapshot(SHOWS)
 
 
 def ask(question):
@@ -143,15 +136,7 @@ def test_a_genre_that_begins_a_title_is_a_genre(question, intent, shows):
         Show(id="ice", title="Yuri!!! on Ice", type="tv", votes=900),
         Show(id="bloom", title="Bloom", tags=("girls love",), type="tv"),
     ]
-    table = FieldsInMemory(skaters)
-    catalogue = CatalogueSnapshot(
-        revision=1,
-        aliases=AliasIndex(skaters),
-        table=table,
-        franchises=Franchises(skaters),
-        vocabulary=vocabulary(table.tags),
-        statistics=WordStatistics(skaters),
-    )
+    catalogue = snapshot(skaters)
     plan = understand(question, catalogue.aliases.match(question), catalogue).plan
 
     assert (plan.intent, plan.shows) == (intent, shows)

@@ -14,17 +14,10 @@ from animerag.query.titles import AliasIndex
 from animerag.retrieval.snapshots import CatalogueSnapshot
 from animerag.retrieval.understanding import best_matches, finished, understand
 from animerag.retrieval.word_coverage import WordStatistics
-from tests.discovery.shows import SHOWS, related
+from tests.discovery.shows import SHOWS, related, snapshot
 
-TABLE = FieldsInMemory(SHOWS)
-CATALOGUE = CatalogueSnapshot(
-    revision=1,
-    aliases=AliasIndex(SHOWS),
-    table=TABLE,
-    franchises=Franchises(SHOWS),
-    vocabulary=vocabulary(TABLE.tags),
-    statistics=WordStatistics(SHOWS),
-)
+CATALOGUE = snapshot(SHOWS)
+TABLE = CATALOGUE.table
 
 
 def ask(question, history=()):
