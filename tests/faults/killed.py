@@ -7,6 +7,7 @@ them costs more than the import.
 """
 
 import asyncio
+import functools
 import json
 import os
 import signal
@@ -38,22 +39,54 @@ POINTS = {
 }
 
 
+class Writes:
+    """The writes to Chroma that are in flight.
+
+    Chroma finishes a write after its sender has died, a moment later than the caller looks. So a process is killed when
+    its writes have either arrived or not begun.
+    """
+
+    def __init__(self):
+        self.in_flight = 0
+        self.ended = asyncio.Event()
+
+    def watch(self, upsert):
+        @functools.wraps(upsert)
+        async def watched(*args, **kwargs):
+            self.in_flight += 1
+            try:
+                return await upsert(*args, **kwargs)
+            finally:
+                self.in_flight -= 1
+                self.ended.set()
+
+        return watched
+
+    async def none(self):
+        while self.in_flight:
+            self.ended.clear()
+            await self.ended.wait()
+
+
 def arm(point, nth, data_dir):
     owner, name, when = POINTS[point]
+    writes, calls = Writes(), 0
+    ChromaIndex.upsert = writes.watch(ChromaIndex.upsert)
     original = getattr(owner, name)
-    calls = 0
 
     async def watched(*args, **kwargs):
         nonlocal calls
         calls += 1
         now = calls == nth
         if now and when == "before":
+            await writes.none()
             os.kill(os.getpid(), signal.SIGKILL)
         if now and when == "chroma":
             await args[0].start()  # the server of an earlier run may have ended itself meanwhile
             os.kill(json.loads((data_dir / "chroma" / "server.json").read_text())["pid"], signal.SIGKILL)
         result = await original(*args, **kwargs)
         if now and when == "after":
+            await writes.none()
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 

@@ -129,7 +129,8 @@ def machine_over(directory, chroma_url, importer):
         @invariant()
         def the_index_agrees_with_it(self):
             health = self.runner.run(self.services.maintenance.check())
-            assert (health.healthy, health.shows, health.indexed) == (True, len(self.expected), len(self.expected))
+            assert health.healthy, health
+            assert health.shows == health.indexed == len(self.expected)
 
     return Catalogue
 

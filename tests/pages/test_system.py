@@ -4,6 +4,7 @@ import logging
 import threading
 from pathlib import Path
 
+from animerag.catalogue.status import SAMPLE_JOB
 from animerag.logs import tail
 from animerag.rate_limits import Gate
 from animerag.storage.work_items import WorkItem
@@ -80,9 +81,12 @@ def test_workers_and_their_work_are_drawn(app, postgresql_url, monkeypatch):
     app.run()
     visit(app, "system")
     until(app, lambda page: "No worker is running" in words(page))
-    queue, call = session.services().queue, session.runtime().call
+    queue, jobs, call = session.services().queue, session.services().jobs, session.runtime().call
 
     async def work():
+        sample = jobs.latest(SAMPLE_JOB)  # it queues shows of its own, sooner or later
+        await jobs.stop(sample.id)
+        await jobs.wait(sample)
         async with queue.library.writing() as connection:
             for number, size in enumerate((40, 20)):
                 await queue.add(
@@ -94,6 +98,6 @@ def test_workers_and_their_work_are_drawn(app, postgresql_url, monkeypatch):
     call(work())
     until(app, lambda page: "No worker is running" not in words(page))
     [table] = [one.value for one in app.dataframe if "Working on" in one.value]
-    assert "20 shows" in words(app)
+    assert "Waiting: 20 shows." in plain(words(app))
     assert list(table["Working on"]) == ["40 shows"]
     assert list(table["Tasks done"]) == [7]
