@@ -13,13 +13,27 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Pace(Protocol):
+    """Yields items in a thread, and may pause between two of them."""
+
+    def __call__(self, items: Iterable[Item], /) -> Iterable[Item]:
+        """Return the items."""
+        ...
+
+
+def unpaced(items: Iterable[Item], /) -> Iterable[Item]:
+    """Return the items: a `Pace` without pauses."""
+    return items
+
 
 PATIENCE_S = 60.0  # how long bulk work waits for PostgreSQL or Chroma to restart
 _AGAIN_S = 0.5

@@ -68,7 +68,7 @@ class Runtime:
 
         Raises what the coroutine raises, TimeoutError, RuntimeClosedError, and RuntimeError from the loop's own thread.
         """
-        future = self._submit(work)
+        future = self.submit(work)
         try:
             self.services.visits.note()
             return future.result(timeout_s)
@@ -81,6 +81,26 @@ class Runtime:
             future.cancel()
             raise
 
+    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Start a coroutine on the loop, and return the future of its result.
+
+        Raises RuntimeClosedError, and RuntimeError from the loop's own thread.
+        """
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError(
+                "The runtime was called from its own loop, which would block: await the coroutine instead."
+            )
+        try:
+            self._check_alive()
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError as error:
+            work.close()
+            raise RuntimeClosedError("The app's event loop has ended: restart the app.") from error
+        except RuntimeClosedError:
+            work.close()
+            raise
+
     def stream(
         self, events: AsyncGenerator[T, None], timeout_s: float = 180.0, *, idle_s: float = 1.0
     ) -> Iterator[T | None]:
@@ -90,7 +110,7 @@ class Runtime:
         each item. Raises what the generator raises, TimeoutError, RuntimeClosedError.
         """
         channel: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        future = self._submit(_pump(events, channel.put))
+        future = self.submit(_pump(events, channel.put))
         waited_since = time.monotonic()
         try:
             while True:
@@ -116,7 +136,7 @@ class Runtime:
 
         Raises what the coroutine raises, RuntimeClosedError, and RuntimeError from the loop's own thread.
         """
-        future = self._submit(work)
+        future = self.submit(work)
         self.services.visits.note()
         with self._closed_as_error():
             return await asyncio.wrap_future(future)
@@ -133,7 +153,7 @@ class Runtime:
             with contextlib.suppress(RuntimeError):  # the caller's loop has ended: nothing waits any more
                 caller.call_soon_threadsafe(channel.put_nowait, item)
 
-        future = self._submit(_pump(events, put))
+        future = self.submit(_pump(events, put))
         self.services.visits.note()
         try:
             while True:
@@ -160,7 +180,7 @@ class Runtime:
             self._lag_s = lag.p95_s
 
         if self._measuring is None or self._measuring.done():
-            self._measuring = self._submit(measure())
+            self._measuring = self.submit(measure())
         return self._lag_s
 
     def close(self) -> None:
@@ -179,22 +199,6 @@ class Runtime:
             task = asyncio.current_task()
             if self._closing.is_set() and not (task and task.cancelling()):
                 raise RuntimeClosedError(_ENDED) from None
-            raise
-
-    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        if threading.current_thread() is self._thread:
-            work.close()
-            raise RuntimeError(
-                "The runtime was called from its own loop, which would block: await the coroutine instead."
-            )
-        try:
-            self._check_alive()
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
-        except RuntimeError as error:
-            work.close()
-            raise RuntimeClosedError("The app's event loop has ended: restart the app.") from error
-        except RuntimeClosedError:
-            work.close()
             raise
 
     def _check_alive(self) -> None:

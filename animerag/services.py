@@ -126,6 +126,7 @@ class Services:
             shows_restricted=self.settings.show_restricted,
             titles_in_memory=self.settings.titles_in_memory,
             data_dir=self.settings.data_dir,
+            paced=self.visits.paced,
         )
 
     @_Service
@@ -181,9 +182,8 @@ class Services:
         from animerag.providers.pricing import price_table
         from animerag.storage.batch_runs import Runs
 
-        gate, chat = self.gate, self._parts.chat
+        gate, chat, queue = self.gate, self._parts.chat, None
         prices, runs = price_table(self.settings.prices), Runs(self.library)
-        queue = None
         if self.queue is not None:
             from animerag.batch.queued import SheetQueue
 

@@ -128,6 +128,7 @@ def measurements(address, work, file, times):
 async def run(options):
     with tempfile.TemporaryDirectory() as name:
         directory = options.data or Path(name)
+        directory.mkdir(parents=True, exist_ok=True)
         file = directory / {"sheet": "questions.csv", "import": "more.jsonl"}[options.work]
         if options.work == "sheet":
             asked = "\n".join(f"Which captain finds letter {n} on the island" for n in range(QUESTIONS))

@@ -102,7 +102,7 @@ class Ingestion:
         self._most = most
         self._max_cost_usd = max_cost_usd
         self._queue = queue
-        self._selection = Selection(indexer)
+        self._selection = Selection(indexer, self._visits)
         self.preview = ImportPreview(indexer, self._selection, level=level)
 
     async def run(

@@ -17,7 +17,7 @@ from animerag.storage import provenance
 from animerag.text.documents import Document
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.counters import ImportCounters
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from animerag.ingestion.two_pass import SourceFile
     from animerag.models.shows import Show
     from animerag.readers import Detection
+    from animerag.telemetry.load_shedding import PageActivity
 
 _SHOKO_USER = "shoko_user"
 CHUNK = 1100  # rows compared with the catalogue at a time
@@ -43,7 +44,9 @@ def growing(first: Sequence[int] = (CHUNK,)) -> Iterator[int]:
 class Selection:
     """Reads files twice and compares them with the catalogue; stores and spends nothing."""
 
-    def __init__(self, indexer: Indexer) -> None:
+    def __init__(self, indexer: Indexer, visits: PageActivity) -> None:
+        """Rows are not processed while `visits` has a page that is being drawn."""
+        self._visits = visits
         self._indexer = indexer
         self._library = indexer.library
 
@@ -80,18 +83,18 @@ class Selection:
         if file.options.user and file.options.user != chosen:
             await self._library.set_meta(_SHOKO_USER, file.options.user)
         try:
-            return await asyncio.to_thread(TwoPassReader.of, file)
+            return await asyncio.to_thread(TwoPassReader.of, file, self._visits.paced)
         except DetectedFileError as error:
             if file.options.user is not None or chosen not in error.detection.users:
                 raise
         again = replace(file, options=replace(file.options, user=chosen))
-        return await asyncio.to_thread(TwoPassReader.of, again)
+        return await asyncio.to_thread(TwoPassReader.of, again, self._visits.paced)
 
     async def documents(
         self, rows: Iterator[Show], counters: ImportCounters, kind: ImportKind, parts: Iterator[int]
     ) -> AsyncGenerator[list[Document], None]:
         """Yield new and changed shows, completed from the catalogue, for each of the numbers of rows in `parts`."""
-        identity = Identity(self._library)
+        identity, rows = Identity(self._library), self._visits.paced(rows)
         while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, next(parts)))):
             if kind is ImportKind.OWN:
                 shows = [*await identity.complete(own_rows(shows)), *await self._enriched(shows)]
@@ -102,7 +105,8 @@ class Selection:
                     replace(one, stays=one.field in edits.get(one.id, ())) for one in identity.conflicts
                 ]
                 identity.conflicts.clear()
-            yield await self.new_or_changed(await asyncio.to_thread(_documents, shows), counters, kind)
+            documents = await asyncio.to_thread(_documents, self._visits.paced(shows))
+            yield await self.new_or_changed(documents, counters, kind)
 
     async def _enriched(self, shows: Sequence[Show]) -> list[Show]:
         """Return the shows that rows of reference files complete."""
@@ -141,5 +145,5 @@ def own_rows(shows: Sequence[Show]) -> list[Show]:
     return [show for show in shows if show.origin is None or not show.origin.reference]
 
 
-def _documents(shows: Sequence[Show]) -> list[Document]:
+def _documents(shows: Iterable[Show]) -> list[Document]:
     return [Document.of(show) for show in shows]

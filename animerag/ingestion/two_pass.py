@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from animerag import readers
+from animerag.concurrency import Pace, unpaced
 from animerag.errors import InvalidInputError
 from animerag.ingestion.enrichment import NamedEntry
 from animerag.ingestion.entity_resolution import IdPlan, joined
@@ -62,7 +63,7 @@ class TwoPassReader:
     entries: dict[str, NamedEntry] = field(default_factory=dict)  # entries of a reference file, by id
 
     @classmethod
-    def of(cls, file: SourceFile) -> TwoPassReader:
+    def of(cls, file: SourceFile, paced: Pace = unpaced) -> TwoPassReader:
         """Read a whole file.
 
         Raises InvalidInputError, also for exceeded limits of memory or time: a DetectedFileError once the format of
@@ -73,7 +74,7 @@ class TwoPassReader:
             raise readers.DetectedFileError(detection)
         reading = cls(file, FileSummary(detection), FileIds(file=file.name, site=detection.site))
         try:
-            for row in itertools.chain.from_iterable(parts):
+            for row in paced(itertools.chain.from_iterable(parts)):
                 reading._add(row)
         except InvalidInputError as error:
             raise readers.DetectedFileError(detection, str(error)) from error

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from animerag.concurrency import Pace, unpaced
 from animerag.query.asked_titles import asked_title
 from animerag.query.lexicon import carrying
 from animerag.query.title_keys import (
@@ -91,11 +92,11 @@ class AliasMatch:
 class AliasIndex:
     """Matches questions with the titles of a catalogue; under 1 ms at 1,500 shows."""
 
-    def __init__(self, shows: Iterable[Show]) -> None:
+    def __init__(self, shows: Iterable[Show], paced: Pace = unpaced) -> None:
         """Learn all titles of shows, in memory; 1,500 shows take about 0.3 s."""
         listed = list(shows)
-        self._names: Names = NamesInMemory(listed)
-        self._vocabulary = TitleVocabulary.of(listed)
+        self._names: Names = NamesInMemory(paced(listed))
+        self._vocabulary = TitleVocabulary.of(paced(listed))
 
     @classmethod
     def over(cls, names: Names, vocabulary: TitleVocabulary) -> AliasIndex:

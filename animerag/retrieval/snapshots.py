@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from animerag.concurrency import Pace, unpaced
 from animerag.discovery.collection import Collection, FranchiseIndex
 from animerag.discovery.franchises import Franchise, Franchises
 from animerag.errors import LibraryError
@@ -81,6 +82,7 @@ class CatalogueSnapshot:
         shows_restricted: bool = False,
         before: CatalogueSnapshot | None = None,
         file: SnapshotFile | None = None,
+        paced: Pace = unpaced,
     ) -> CatalogueSnapshot:
         """Make a snapshot from the rows of the shows' fields.
 
@@ -88,12 +90,12 @@ class CatalogueSnapshot:
         reused, because a click on a card changes only the owner's list. The first snapshot reads them from `file`, or
         writes it.
         """
-        shows = show_fields.shows_of(rows)
+        shows = show_fields.shows_of(rows, paced)
         texts = texts_key(rows)
         if before is not None and before.texts == texts:
             aliases, statistics = before.aliases, before.statistics
         else:
-            aliases, statistics = _derived(shows, texts, file if before is None else None)
+            aliases, statistics = _derived(shows, texts, file if before is None else None, paced)
         return cls._of(revision, shows, aliases, statistics, texts, shows_restricted=shows_restricted)
 
     @classmethod
@@ -163,10 +165,12 @@ class CatalogueSnapshot:
         )
 
 
-def _derived(shows: Sequence[Show], texts: str, file: SnapshotFile | None) -> tuple[AliasIndex, WordStatistics]:
+def _derived(
+    shows: Sequence[Show], texts: str, file: SnapshotFile | None, paced: Pace
+) -> tuple[AliasIndex, WordStatistics]:
     if file is not None and (stored := file.load(texts, shows)) is not None:
         return stored
-    aliases, statistics = AliasIndex(shows), WordStatistics(shows)
+    aliases, statistics = AliasIndex(shows, paced), WordStatistics(shows)
     if file is not None:
         file.save(texts, aliases, statistics)
     return aliases, statistics
@@ -183,8 +187,9 @@ class Snapshots:
         shows_restricted: bool = False,
         data_dir: Path | None = None,
         titles_in_memory: int = TITLES_IN_MEMORY,
+        paced: Pace = unpaced,
     ) -> None:
-        """`at_work` returns whether an import is changing the catalogue.
+        """`at_work` returns whether an import is changing the catalogue; then it is read again at the given pace.
 
         `data_dir` is where titles and words are stored for the next process. The titles and fields of a catalogue with
         more shows than `titles_in_memory` are looked up in the database.
@@ -198,6 +203,7 @@ class Snapshots:
         self._shows_restricted = shows_restricted
         self._library = library
         self._at_work = at_work
+        self._paced = paced
         self._held: CatalogueSnapshot | None = None
         self._loading = asyncio.Lock()
         self._reloading: asyncio.Task[None] | None = None
@@ -227,19 +233,19 @@ class Snapshots:
         snapshot = await self.current()
         return await snapshot.run(partial(work, snapshot))
 
-    async def _load(self) -> CatalogueSnapshot:
+    async def _load(self, paced: Pace = unpaced) -> CatalogueSnapshot:
         async with self._loading:
             revision = await self._library.revision()
             if self._held is None or revision != self._held.revision:
                 began_s = time.perf_counter()
                 large = (await self._library.counts()).shows > self._titles_in_memory
-                self._held = await (self._large(revision) if large else self._small(revision))
+                self._held = await (self._large(revision) if large else self._small(revision, paced))
                 self._loaded_s = time.perf_counter()
                 self._load_took_s = self._loaded_s - began_s
             return self._held
 
-    async def _small(self, revision: int) -> CatalogueSnapshot:
-        rows = await show_fields.load(self._library)
+    async def _small(self, revision: int, paced: Pace) -> CatalogueSnapshot:
+        rows = await show_fields.load(self._library, paced)
         return await asyncio.to_thread(
             CatalogueSnapshot.of,
             revision,
@@ -247,6 +253,7 @@ class Snapshots:
             shows_restricted=self._shows_restricted,
             before=self._held,
             file=None if self._at_work() else self._file,
+            paced=paced,
         )
 
     async def _large(self, revision: int) -> CatalogueSnapshot:
@@ -280,6 +287,6 @@ class Snapshots:
 
     async def _reload(self) -> None:
         try:
-            await self._load()
+            await self._load(self._paced)
         except LibraryError as error:  # a question that needs the titles raises the error
             log.warning("titles could not be read again: %s", error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import cast, func, select
 from sqlalchemy.types import Text
 
+from animerag.concurrency import Pace, unpaced
 from animerag.models.shows import RelatedShow, Show
 from animerag.storage import show_details
 from animerag.storage.schema import my_list
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("number", "record", "content_hash", "text_hash", "description")
 
 
-async def load(database: Database) -> list[JsonObject]:
+async def load(database: Database, paced: Pace = unpaced) -> list[JsonObject]:
     """Return one row per show with the columns of titles, filters and relations; `shows_of` converts them in a thread.
 
     Raises LibraryError.
     """
     # Shows are stored in the order in which requests end; ties between titles must not depend on it.
     query = _fields().order_by(func.coalesce(table.c.votes, 0).desc(), table.c.id)
-    return await database.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
+    return await database.read(lambda connection: [dict(row) for row in paced(connection.execute(query).mappings())])
 
 
 def of_ids(connection: Connection, ids: Sequence[str]) -> list[JsonObject]:
@@ -68,9 +69,10 @@ _DECODED = 200
 _JSON = ("titles", "tags", "relations", "similar", *show_details.JSON)
 
 
-def shows_of(rows: Sequence[JsonMapping]) -> list[Show]:
+def shows_of(rows: Sequence[JsonMapping], paced: Pace = unpaced) -> list[Show]:
     """Return the shows of the rows from `load`, without their records."""
-    return [_show(row) for start in range(0, len(rows), _DECODED) for row in _decoded(rows[start : start + _DECODED])]
+    parts = (rows[start : start + _DECODED] for start in range(0, len(rows), _DECODED))
+    return [_show(row) for part in parts for row in paced(_decoded(part))]
 
 
 def _decoded(rows: Sequence[JsonMapping]) -> list[JsonObject]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from concurrent.futures import Future
 
     from animerag.catalogue.status import Status
     from animerag.jobs.jobs import Control, Job
@@ -33,7 +35,7 @@ T = TypeVar("T")
 _STATUS = "status_of_this_run"
 PATIENCE_S = 0.2  # for a provider that may be away; the page is drawn without what it would say
 _RECENT_S = 1.0  # how old the counts may be while a job changes them
-_COMPUTED_S = 30.0  # the same for lists over the whole catalogue
+_COMPUTED_S, _COMPUTED_MOST_S = 30.0, 120.0  # the same for lists over the whole catalogue: usually, and at most
 _CHANGING = (INGEST_JOB, SAMPLE_JOB, REINDEX_JOB)
 
 
@@ -171,26 +173,48 @@ def tags() -> list[str]:
     return cached_by_revision("tags", read)
 
 
+@dataclass(slots=True)
+class _Computed(Generic[T]):
+    """A value of one revision; `renewal` computes that of a later one while pages still show this."""
+
+    revision: int
+    value: T
+    at_s: float
+    renewal: Future[_Computed[T]] | None = None
+
+
 def cached_by_revision(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
     """Return a value that depends only on the catalogue's shows; it is computed again after they have changed.
 
-    While a job changes them all the time, a value may be half a minute old.
+    While a job changes them all the time, a value may be half a minute old, or two: then the next one is computed while
+    the page already shows this.
     """
     key = f"of_catalogue_{name}"
+    held: _Computed[T] | None = st.session_state.get(key)
 
-    held: tuple[int, T, float] | None = st.session_state.get(key)
-    if held is not None and _changing() and time.monotonic() < held[2] + _COMPUTED_S:
-        return held[1]
-
-    async def if_changed() -> tuple[int, T] | None:
+    async def if_changed() -> _Computed[T]:
         revision = await services().library.revision()
-        return None if held is not None and held[0] == revision else (revision, await look_up())
+        if held is not None and held.revision == revision:
+            held.at_s = time.monotonic()
+            return held
+        return _Computed(revision, await look_up(), time.monotonic())
 
-    fresh = runtime().call(if_changed())
-    if fresh is not None:
-        held = st.session_state[key] = (*fresh, time.monotonic())
-    assert held is not None
-    return held[1]
+    async def later() -> _Computed[T]:
+        await services().visits.give_way()
+        return await if_changed()
+
+    if held is not None and held.renewal is not None and held.renewal.done():
+        renewal, held.renewal = held.renewal, None
+        if not renewal.cancelled() and renewal.exception() is None:  # an error is raised once the value is too old
+            held = st.session_state[key] = renewal.result()
+    if held is not None and _changing():
+        age_s = time.monotonic() - held.at_s
+        if age_s < _COMPUTED_MOST_S:
+            if age_s >= _COMPUTED_S and held.renewal is None:
+                held.renewal = runtime().submit(later())
+            return held.value
+    held = st.session_state[key] = runtime().call(if_changed())
+    return held.value
 
 
 def _changing() -> bool:

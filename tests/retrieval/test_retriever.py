@@ -97,10 +97,10 @@ async def test_titles_are_not_read_again_for_every_question_during_an_import(ser
     read = 0
     load = show_fields.load
 
-    async def counted(library):
+    async def counted(library, paced):
         nonlocal read
         read += 1
-        return await load(library)
+        return await load(library, paced)
 
     await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
     await services.retriever.match_titles("Monster")

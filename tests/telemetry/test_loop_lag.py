@@ -103,3 +103,27 @@ async def test_an_import_gives_way_to_a_page_until_it_is_drawn(monkeypatch):
     await visits.give_way()
 
     assert waits == [0.0, 0.3, 0.0]
+
+
+def test_a_thread_pauses_between_two_items_while_a_page_is_drawn_but_not_all_the_time():
+    now, pauses = [0.0], []
+
+    def sleep(seconds):
+        pauses.append((now[0], seconds))
+        now[0] += seconds
+
+    def items():
+        for number in range(8):
+            yield number
+            now[0] += 0.06
+            visits.opened()  # somebody clicks all the time
+
+    visits = PageActivity(clock=lambda: now[0], sleep=sleep)
+    assert list(visits.paced(items())) == list(range(8))
+    assert [seconds for _, seconds in pauses] == [pytest.approx(0.5)] * 4
+    assert [round(at, 2) for at, _ in pauses] == [0.06, 0.68, 1.3, 1.92], "it works for 0.1 s in between"
+
+
+def test_a_thread_without_pages_never_pauses():
+    visits = PageActivity(sleep=lambda seconds: pytest.fail("nobody is there"))
+    assert list(visits.paced("abc")) == ["a", "b", "c"]
