@@ -384,6 +384,7 @@ class Batch:
         row = group.row
         if row.problem is not None:
             return Answer(question=row.question, status=AnswerStatus.ERROR, error=row.problem)
+        await self._visits.give_way()
         return await self._answering.ask(
             row.question,
             k=row.k or options.k,
