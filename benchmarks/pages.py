@@ -118,6 +118,8 @@ def measurements(address, work, file, times):
         page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(file)
         page.get_by_role("button", name="Start", exact=True).click(timeout=60_000)
         expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=60_000)
+        if work == "import":  # the file has been read
+            expect(page.get_by_text("Embedding ·").first).to_be_visible(timeout=60_000)
         round_of({"sheet": "while a sheet is answered", "import": "during an import"}[work])
         went(where)
         expect(page.get_by_role("button", name="Cancel")).to_be_visible()  # the work went on until the end
