@@ -120,7 +120,7 @@ async def fan_out(
         while True:
             while drawing is None and not exhausted and len(running) < max(1, limit()):
                 if isinstance(source, AsyncIterator):
-                    drawing = asyncio.create_task(_next(source))
+                    drawing = asyncio.create_task(next_of(source))
                 else:
                     drawn = tuple(itertools.islice(source, 1))
                     exhausted = not drawn
@@ -149,17 +149,17 @@ async def prefetched(source: AsyncIterator[Item]) -> AsyncGenerator[Item, None]:
 
     Closing the generator cancels what is being fetched. Raises what `source` raises.
     """
-    fetching = asyncio.create_task(_next(source))
+    fetching = asyncio.create_task(next_of(source))
     try:
         while item := await fetching:
-            fetching = asyncio.create_task(_next(source))
+            fetching = asyncio.create_task(next_of(source))
             yield item[0]
     finally:
         await cancel_and_wait(fetching)
 
 
-async def _next(source: AsyncIterator[Item]) -> tuple[Item, ...]:
-    """Return the next item, or an empty tuple at the end."""
+async def next_of(source: AsyncIterator[Item]) -> tuple[Item, ...]:
+    """Return the next item in a tuple, or an empty tuple at the end."""
     async for item in source:
         return (item,)
     return ()

@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from animerag.concurrency import Slots, fan_out
+from animerag.concurrency import Slots, cancel_and_wait, fan_out, next_of
 from animerag.errors import AnimeRAGError, OtherWidthError, RequestRefusedError, UnusableAnswerError
 from animerag.ingestion import batching
 from animerag.models.imports import RowError
@@ -18,7 +18,7 @@ from animerag.telemetry.load_shedding import PageActivity
 from animerag.telemetry.tracing import lane, span
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from animerag.indexing.indexer import Indexer
@@ -84,7 +84,8 @@ class Pipeline:
         """Import documents in batches of `sizes` until they end, the job is stopped, or something fails."""
         counters = self._counters
         writer = asyncio.create_task(self._write(), name="ingest-writer")
-        embedding = asyncio.create_task(self._embed_all(self._cut(todo, sizes)), name="ingest-embedding")
+        batches = self._cut(todo, sizes)
+        embedding = asyncio.create_task(self._embed_all(batches), name="ingest-embedding")
         stop = asyncio.create_task(counters.control.stopped(), name="ingest-stop")
         try:
             await asyncio.wait({writer, embedding, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -100,6 +101,7 @@ class Pipeline:
             for task in (writer, embedding, stop):
                 task.cancel()
             await asyncio.gather(writer, embedding, stop, return_exceptions=True)
+            await batches.aclose()
         self._judge()
 
     async def _finish(self, writer: asyncio.Task[None]) -> None:
@@ -124,23 +126,41 @@ class Pipeline:
             raise self._failure
         self._counters.stopped_by = str(self._failure)
 
-    async def _cut(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> AsyncIterator[_PendingWork]:
+    async def _cut(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> AsyncGenerator[_PendingWork]:
         """Yield the batches, looking stored vectors up for many documents at a time."""
         cutter = batching.Cutter(sizes)
         known: set[str] = set()
-        async for documents in todo:
-            if documents and self._import_id is None and self._begin_import is not None:
-                self._import_id = await self._begin_import()
-            await self._visits.give_way()
-            waiting = {document.text_hash for document in cutter.rest()}
-            # Hashes of documents that are already in a batch are dropped, or a large import would collect them all.
-            known = known & waiting | await self._indexer.known_hashes(documents)
-            for batch in cutter.add(documents):
-                yield self._work(batch, known)
-            if self._begun.is_set():
-                await self._first_wave()
-        if rest := cutter.rest():
-            yield self._work(rest, known)
+        coming: asyncio.Task[tuple[list[Document], ...]] | None = None
+        try:
+            while True:
+                coming = coming or asyncio.create_task(self._following(todo))
+                if not (part := await coming):
+                    break
+                [documents], coming = part, None
+                if documents and self._import_id is None and self._begin_import is not None:
+                    self._import_id = await self._begin_import()
+                await self._visits.give_way()
+                waiting = {document.text_hash for document in cutter.rest()}
+                # Hashes of documents that are already in a batch are dropped, or a large import would collect them all.
+                known = known & waiting | await self._indexer.known_hashes(documents)
+                for batch in cutter.add(documents):
+                    work = self._work(batch, known)
+                    coming = coming or asyncio.create_task(self._following(todo))
+                    yield work
+            if rest := cutter.rest():
+                yield self._work(rest, known)
+        finally:
+            if coming is not None:
+                await cancel_and_wait(coming)
+
+    async def _following(self, todo: AsyncIterator[list[Document]]) -> tuple[list[Document], ...]:
+        """Return the next part, or an empty tuple at the end.
+
+        It is read while the provider works, because a thread that reads delays whoever sends the next requests.
+        """
+        if self._begun.is_set():
+            await self._first_wave()
+        return await next_of(todo)
 
     def _work(self, batch: list[Document], known: set[str]) -> _PendingWork:
         self._begun.set()

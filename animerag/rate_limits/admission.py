@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LIVE_SHARE = 0.2
 DOWN_AFTER = 5  # failures in a row; a single call fails at most four times
 PROBE_S = 30.0  # seconds between two probes of a provider that has stopped answering
-FIRST_GAP_S = 0.01  # longer than a refusal takes on loopback, and negligible beside an answer
+FIRST_GAP_S = 0.007  # longer than a refusal takes on loopback, and negligible beside an answer
 
 
 @dataclass(slots=True, kw_only=True)
