@@ -125,5 +125,5 @@ def test_a_thread_pauses_between_two_items_while_a_page_is_drawn_but_not_all_the
 
 
 def test_a_thread_without_pages_never_pauses():
-    visits = PageActivity(sleep=lambda seconds: pytest.fail("nobody is there"))
+    visits = PageActivity(sleep=lambda _: pytest.fail("nobody is there"))
     assert list(visits.paced("abc")) == ["a", "b", "c"]
