@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Pace(Protocol):
+class Pacing(Protocol):
     """Yields items in a thread, and may pause between two of them."""
 
     def __call__(self, items: Iterable[Item], /) -> Iterable[Item]:
@@ -31,7 +31,7 @@ class Pace(Protocol):
 
 
 def unpaced(items: Iterable[Item], /) -> Iterable[Item]:
-    """Return the items: a `Pace` without pauses."""
+    """Return the items: a `Pacing` without pauses."""
     return items
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from animerag import readers
-from animerag.concurrency import Pace, unpaced
+from animerag.concurrency import Pacing, unpaced
 from animerag.errors import InvalidInputError
 from animerag.ingestion.enrichment import NamedEntry
 from animerag.ingestion.entity_resolution import IdPlan, joined
@@ -63,7 +63,7 @@ class TwoPassReader:
     entries: dict[str, NamedEntry] = field(default_factory=dict)  # entries of a reference file, by id
 
     @classmethod
-    def of(cls, file: SourceFile, paced: Pace = unpaced) -> TwoPassReader:
+    def of(cls, file: SourceFile, paced: Pacing = unpaced) -> TwoPassReader:
         """Read a whole file.
 
         Raises InvalidInputError, also for exceeded limits of memory or time: a DetectedFileError once the format of

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from animerag.concurrency import Pace, unpaced
+from animerag.concurrency import Pacing, unpaced
 from animerag.query.asked_titles import asked_title
 from animerag.query.lexicon import carrying
 from animerag.query.title_keys import (
@@ -92,7 +92,7 @@ class AliasMatch:
 class AliasIndex:
     """Matches questions with the titles of a catalogue; under 1 ms at 1,500 shows."""
 
-    def __init__(self, shows: Iterable[Show], paced: Pace = unpaced) -> None:
+    def __init__(self, shows: Iterable[Show], paced: Pacing = unpaced) -> None:
         """Learn all titles of shows, in memory; 1,500 shows take about 0.3 s."""
         listed = list(shows)
         self._names: Names = NamesInMemory(paced(listed))

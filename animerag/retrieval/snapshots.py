@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from animerag.concurrency import Pace, unpaced
+from animerag.concurrency import Pacing, unpaced
 from animerag.discovery.collection import Collection, FranchiseIndex
 from animerag.discovery.franchises import Franchise, Franchises
 from animerag.errors import LibraryError
@@ -82,7 +82,7 @@ class CatalogueSnapshot:
         shows_restricted: bool = False,
         before: CatalogueSnapshot | None = None,
         file: SnapshotFile | None = None,
-        paced: Pace = unpaced,
+        paced: Pacing = unpaced,
     ) -> CatalogueSnapshot:
         """Make a snapshot from the rows of the shows' fields.
 
@@ -166,7 +166,7 @@ class CatalogueSnapshot:
 
 
 def _derived(
-    shows: Sequence[Show], texts: str, file: SnapshotFile | None, paced: Pace
+    shows: Sequence[Show], texts: str, file: SnapshotFile | None, paced: Pacing
 ) -> tuple[AliasIndex, WordStatistics]:
     if file is not None and (stored := file.load(texts, shows)) is not None:
         return stored
@@ -187,7 +187,7 @@ class Snapshots:
         shows_restricted: bool = False,
         data_dir: Path | None = None,
         titles_in_memory: int = TITLES_IN_MEMORY,
-        paced: Pace = unpaced,
+        paced: Pacing = unpaced,
     ) -> None:
         """`at_work` returns whether an import is changing the catalogue; then it is read again at the given pace.
 
@@ -233,7 +233,7 @@ class Snapshots:
         snapshot = await self.current()
         return await snapshot.run(partial(work, snapshot))
 
-    async def _load(self, paced: Pace = unpaced) -> CatalogueSnapshot:
+    async def _load(self, paced: Pacing = unpaced) -> CatalogueSnapshot:
         async with self._loading:
             revision = await self._library.revision()
             if self._held is None or revision != self._held.revision:
@@ -244,7 +244,7 @@ class Snapshots:
                 self._load_took_s = self._loaded_s - began_s
             return self._held
 
-    async def _small(self, revision: int, paced: Pace) -> CatalogueSnapshot:
+    async def _small(self, revision: int, paced: Pacing) -> CatalogueSnapshot:
         rows = await show_fields.load(self._library, paced)
         return await asyncio.to_thread(
             CatalogueSnapshot.of,

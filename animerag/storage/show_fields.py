@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import cast, func, select
 from sqlalchemy.types import Text
 
-from animerag.concurrency import Pace, unpaced
+from animerag.concurrency import Pacing, unpaced
 from animerag.models.shows import RelatedShow, Show
 from animerag.storage import show_details
 from animerag.storage.schema import my_list
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("number", "record", "content_hash", "text_hash", "description")
 
 
-async def load(database: Database, paced: Pace = unpaced) -> list[JsonObject]:
+async def load(database: Database, paced: Pacing = unpaced) -> list[JsonObject]:
     """Return one row per show with the columns of titles, filters and relations; `shows_of` converts them in a thread.
 
     Raises LibraryError.
@@ -69,7 +69,7 @@ _DECODED = 200
 _JSON = ("titles", "tags", "relations", "similar", *show_details.JSON)
 
 
-def shows_of(rows: Sequence[JsonMapping], paced: Pace = unpaced) -> list[Show]:
+def shows_of(rows: Sequence[JsonMapping], paced: Pacing = unpaced) -> list[Show]:
     """Return the shows of the rows from `load`, without their records."""
     parts = (rows[start : start + _DECODED] for start in range(0, len(rows), _DECODED))
     return [_show(row) for part in parts for row in paced(_decoded(part))]
