@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+PATIENCE_S = 60.0  # how long bulk work waits for PostgreSQL or Chroma to restart
+_AGAIN_S = 0.5
+
 
 class Pacing(Protocol):
     """Yields items in a thread, and may pause between two of them."""
@@ -33,10 +36,6 @@ class Pacing(Protocol):
 def unpaced(items: Iterable[Item], /) -> Iterable[Item]:
     """Return the items: a `Pacing` without pauses."""
     return items
-
-
-PATIENCE_S = 60.0  # how long bulk work waits for PostgreSQL or Chroma to restart
-_AGAIN_S = 0.5
 
 
 @dataclass(slots=True)
