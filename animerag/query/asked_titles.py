@@ -48,6 +48,9 @@ _FRAMES = (
         re.IGNORECASE,
     ),
 )
+# A title here may consist of words that say nothing: "anime like your name".
+_LIKE = re.compile(r"^(?:.{1,40} )?(?:like|similar to) (?P<name>[^,]+?)(?: but .*)?$", re.IGNORECASE)
+_LIKED_WORDS = 2  # at least; "like mine" names nothing
 # Questions that the catalogue could answer if it had the title: about a field, a comparison, a similar show, a kind.
 _ASKED_OF = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -57,7 +60,7 @@ _ASKED_OF = tuple(
         r"^how many (?:episodes|eps|seasons|movies|films|ovas) (?:does|do|did|has|are in|in|of) (?P<name>.+?)(?: have| has| got)?$",
         r"^(?P<name>.+?) (?:episodes|eps|rating|score|genres?|watch order|movies?|films?|ovas?)$",
         r"^(?:the )?(?:rating|score|genres?|tags|episodes|year|sequel|prequel|seasons?) (?:of|for|to) (?P<name>.+)$",
-        r"^(?:.{1,40} )?(?:like|similar to) (?P<name>[^,]+?)(?: but .*)?$",
+        _LIKE.pattern,
         r"^(?:which|who|what)(?: \w+){1,5}[,:] (?P<name>[^,]+?) or .+$",
         r"^compare (?P<name>[^,]+?)(?:,| and | with | to ).+$",
         r"^(?P<name>[^,]+?) (?:vs\.?|versus) .+$",
@@ -122,5 +125,8 @@ def _named_by(frames: Sequence[re.Pattern[str]], plain: str) -> str | None:
             # Many words, all in lower case, are a description; so are words that start like one.
             most = _OWNED if frame is _HAVE else _DESCRIBED
             describes = _DESCRIBES.match(name) or (name == name.lower() and len(name.split()) > most)
-            return None if describes or not terms(name) else name
+            says_nothing = not terms(name) and not (
+                frame.pattern == _LIKE.pattern and len(name.split()) >= _LIKED_WORDS
+            )
+            return None if describes or says_nothing else name
     return None

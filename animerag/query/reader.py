@@ -90,7 +90,13 @@ _RATED_AGAINST = re.compile(
     r"^(?:are|is|do|does) .{2,40}\b(?:better|higher|worse|lower)(?: rated| scored| ratings?| scores?)?\b.{0,12}\bthan\b (?!\d)"
     r"|^compare .{2,60}\b(?:ratings?|scores?)\W*$|^compare (?:the )?(?:average )?(?:ratings?|scores?) of\b"
 )
-_RATED_WORDS = re.compile(r"\b(?:better|higher|worse|lower|rated|scored|ratings?|scores?|average)\b")
+_PERIODS = re.compile(
+    r"^(?:compare|how (?:do|does|did)|what(?:'s| is) the difference between)\b.{2,60}$"
+    r"|^(?:the )?'?\d{2,4}s? (?:vs|versus|compared (?:to|with)|against) (?:the )?'?\d{2,4}s?\W*$"
+)
+_RATED_WORDS = re.compile(
+    r"\b(?:better|higher|worse|lower|rated|scored|ratings?|scores?|average|compared?|vs|versus|against|difference)\b"
+)
 _MORE_OF = re.compile(
     r"^compare (?:my |the )?(?:number of )?(?:[\w-]+ ){0,2}[\w-]+ (?:and|with|to|vs\.?) [a-z]|^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]|(?:どっち|どちら)[がの]多い"
 )
@@ -154,7 +160,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: da
         condition, intent, by_rule = either(*kinds), "stats", True
         slots |= {"measure": "count", "group": "each"}
     condition = _with_its_opposite(condition) if _VERSUS.search(reading.text) else condition
-    if not names and len(kinds) > 1 and not scored and _compares_ratings(reading):
+    if not names and len(kinds) > 1 and not scored and _compares_ratings(reading, kinds):
         condition, intent, by_rule = either(*kinds), "stats", True
         slots = {"measure": "average", "field": "rating", "group": "each"}
     if intent in ("stats", "count") and isinstance(condition, Or) and _VERSUS.search(reading.text):
@@ -183,9 +189,14 @@ def _plain(text: str) -> str:
     return _THEN.sub(r"\1 than", text)
 
 
-def _compares_ratings(reading: Question) -> bool:
-    """Return whether a question compares the ratings of kinds of shows, and claim the words that ask it."""
+def _compares_ratings(reading: Question, kinds: Sequence[Condition]) -> bool:
+    """Return whether a question compares the ratings of kinds of shows, and claim the words that ask it.
+
+    Years and decades are compared by their ratings if the question names nothing else: "how do the 80s compare to the 90s".
+    """
     rated = _RATED_AGAINST.search(reading.text)
+    if rated is None and all(test.field == "year" for kind in kinds for test in comparisons(kind)):
+        rated = _PERIODS.search(reading.text)
     for word in _RATED_WORDS.finditer(reading.text, *rated.span()) if rated else ():
         reading.claim(*word.span(), "measure")
     return rated is not None

@@ -24,6 +24,7 @@ from animerag.query.asked_titles import asked_title
         ("which is more popular, Death Note or Monster", "Death Note"),
         ("compare Hellsing, Trigun and Monster", "Hellsing"),
         ("how many episodes does naruto have?", "naruto"),
+        ("anime like your name", "your name"),  # its words say nothing elsewhere
     ],
 )
 def test_a_question_about_one_title_names_it(question, title):
@@ -42,6 +43,7 @@ def test_a_question_about_one_title_names_it(question, title):
         "describe the boy who sees how long people live",
         "a robot that looks like a dog",
         "a girl who fights with a sword movie",
+        "something like that one",
         "Two boys grow up in a perfect city. There were bees in it. I think eleven episodes.",
     ],
 )

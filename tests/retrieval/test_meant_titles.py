@@ -140,3 +140,20 @@ def test_a_genre_that_begins_a_title_is_a_genre(question, intent, shows):
     plan = understand(question, catalogue.aliases.match(question), catalogue).plan
 
     assert (plan.intent, plan.shows) == (intent, shows)
+
+
+@pytest.mark.parametrize(
+    ("question", "intent"),
+    [
+        ("is monster good", "field"),
+        ("is monster any good", "field"),
+        ("is monster worth watching", "field"),
+        ("monster worth it", "field"),
+        ("should i watch monster", "lookup"),
+    ],
+)
+def test_whoever_asks_whether_something_is_good_names_it(question, intent):
+    catalogue = snapshot([Show(id="monster", title="Monster", votes=900), Show(id="hunt", title="Monster Hunt")])
+    plan = understand(question, catalogue.aliases.match(question), catalogue).plan
+
+    assert (plan.intent, plan.shows) == (intent, ("monster",))
