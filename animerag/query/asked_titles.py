@@ -50,6 +50,10 @@ _FRAMES = (
 )
 # A title here may consist of words that say nothing: "anime like your name".
 _LIKE = re.compile(r"^(?:.{1,40} )?(?:like|similar to) (?P<name>[^,]+?)(?: but .*)?$", re.IGNORECASE)
+_SOMETHING_LIKE = re.compile(
+    r"^.*\b(?:(?:something|anything|anime|shows?|series|movies?|films?|stuff|titles?) (?:like|similar to)|i (?:really |just )?(?:liked|loved|enjoyed)) (?P<name>[^,]+?)(?: but .*)?$",
+    re.IGNORECASE,
+)
 _LIKED_WORDS = 2  # at least; "like mine" names nothing
 # Questions that the catalogue could answer if it had the title: about a field, a comparison, a similar show, a kind.
 _ASKED_OF = tuple(
@@ -112,6 +116,11 @@ def _asked_of(plain: str) -> str | None:
     return name if name and len(name.split()) <= _OWNED and not re.search(r"[,.;?!]\s", name) else None
 
 
+def liked_title(question: str) -> str | None:
+    """Return the words that take the place of a title in "something like X" and "if I liked X"."""
+    return _named_by((_SOMETHING_LIKE,), question.strip().rstrip("?!. "))
+
+
 def framed_title(question: str) -> str | None:
     """Return the words that take the place of a title: "what is X about", "do I have X"."""
     return _named_by(_FRAMES, question.strip().rstrip("?!. "))
@@ -126,7 +135,7 @@ def _named_by(frames: Sequence[re.Pattern[str]], plain: str) -> str | None:
             most = _OWNED if frame is _HAVE else _DESCRIBED
             describes = _DESCRIBES.match(name) or (name == name.lower() and len(name.split()) > most)
             says_nothing = not terms(name) and not (
-                frame.pattern == _LIKE.pattern and len(name.split()) >= _LIKED_WORDS
+                frame.pattern in (_LIKE.pattern, _SOMETHING_LIKE.pattern) and len(name.split()) >= _LIKED_WORDS
             )
             return None if describes or says_nothing else name
     return None

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from animerag.discovery.asked_parts import may_be_that_part, no_such_part
+from animerag.query.asked_titles import liked_title
 from animerag.query.field_values import statement
 from animerag.query.lexicon import lexicon
 from animerag.query.names import unnamed_rival
@@ -47,6 +48,12 @@ _NO_TITLE = re.compile(
 )
 _COMPARED = ("year", "episodes", "rating")  # fields of the show that the catalogue has
 OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")  # intents that need a show
+
+
+def wished_title(question: str, plan: Plan) -> str | None:
+    """Return X in "recommend something like X" if the plan has no other use for it; None otherwise."""
+    understood = any(test.field != "type" for test in comparisons(plan.condition)) or plan.moods or plan.shows
+    return liked_title(question) if plan.intent == "recommend" and not understood else None
 
 
 def absence_of(

@@ -24,7 +24,7 @@ from animerag.models.providers import Priority, Usage
 from animerag.models.retrieval import Retrieval, Timings
 from animerag.ports import VectorHits
 from animerag.query.asked_titles import asked_title, stands_for_a_title
-from animerag.retrieval.absences import no_title
+from animerag.retrieval.absences import no_title, wished_title
 from animerag.retrieval.candidate_shows import CandidateShows
 from animerag.retrieval.example_intents import ExampleIntents
 from animerag.retrieval.fusion import FIRST, Candidates, lacks_matches, rounded, sources
@@ -390,11 +390,10 @@ class Retriever:
 
     async def _nothing(self, question: str, read: QuestionReading, candidates: Candidates) -> tuple[bool, str]:
         """Return whether the catalogue has no match, and a sentence about the missing title if there is one."""
-        if read.fact is not None:
-            return not read.fact.ids and read.fact.intent in _SETS, ""
         if read.beyond or read.missing:
             return True, ""
-        title = None if candidates.lead else asked_title(question)
+        title = wished_title(question, read.plan) if read.fact or candidates.lead else asked_title(question)
         if title and not await self._library.mentions(title):
-            return True, no_title(title, japanese=is_japanese(question)) if stands_for_a_title(question) else ""
-        return lacks_matches(candidates), ""
+            stands = read.fact is not None or stands_for_a_title(question)
+            return True, no_title(title, japanese=is_japanese(question)) if stands else ""
+        return lacks_matches(candidates) if read.fact is None else not read.fact.ids and read.fact.intent in _SETS, ""

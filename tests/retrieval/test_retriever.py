@@ -188,3 +188,17 @@ async def test_among_shows_at_equal_distance_those_with_most_votes_are_candidate
     for vector in (None, hits):
         found = await services.retriever.search(question, k=5, vector=vector)
         assert [source.show.id for source in found.sources] == ["90", "89", "88", "87", "86"]
+
+
+async def test_a_recommendation_like_a_show_that_is_missing_says_so(services, export, record):
+    planetes = "Debris haulers clean up the orbit."
+    rows = [record(1, "Planetes", planetes), record(2, "Monster", "A surgeon saves a boy in the East.")]
+    await services.ingestion.run([export(*rows)], Control())
+    search = services.retriever.search
+    assert (await search("recommend something like weathering with you")).missing == (
+        "“weathering with you” is not in your catalogue."
+    )
+    assert (await search("suggest a show like your name")).missing == "“your name” is not in your catalogue."
+    for understood in ("recommend something like a comedy", "recommend something I would like", "recommend anything"):
+        assert not (await search(understood)).missing
+    assert (await search("recommend something like planetes")).intent == "similar"
