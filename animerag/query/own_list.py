@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from animerag.query.plan import Condition, Operator
 
 _SCORED = re.compile(
-    r"\b(?:i(?: have|.ve)?|did i|have i) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
+    r"(?:\b(?:i(?: have|.ve)?|did i|have i)|(?:(?<=dropped)|(?<=watched)|(?<=seen)|(?<=completed)|(?<=finished)) (?:but|and|yet)(?: still)?) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
 )
 _OTHERS = r"(?:crowd|others?|(?:other|most) people|everyone|everybody|people|community|public|average|rest|ratings?|scores?|users?|anidb|mal|myanimelist|anilist)"
 _AGAINST_OTHERS = re.compile(
@@ -28,10 +28,11 @@ _AGAINST_OTHERS = re.compile(
     rf" (?:the |most |all |its |their )?{_OTHERS}\b(?:'s)?(?: else)?(?: (?:ratings?|scores?|did|do|does|gave|rated?|scored?|thinks?|of the (?:world|site|people|crowd)))*"
 )
 _HIGHER = ("higher", "better", "more", "above", "over")
-_MY_TENS = re.compile(r"\bmy (?P<n>10|[1-9])s\b")
+_MY_TENS = re.compile(r"\bmy (?P<n>10|[1-9])(?: ?/ ?10)?(?:s\b|(?= (?:shows?|anime|series|movies?|films?)\b))")
 _OWN_SCORE = re.compile(
     r"\bmy (?:own |average |mean |median |overall |usual )*(?:scores?|ratings?)\b|\bmy (?:average|mean|median)\b(?! (?:number|episodes?|length|shows?|anime|running|watch|years?|votes?))|\bmy (?:own |all[- ]time )?favou?rite (?:genre|tag|theme|decade|year|type|format|studio|season)s?\b|\b(?:i|did i|have i|do i)(?: have)? (?:rated?|scored?|gave|give|prefer|like[sd]?|love[sd]?|enjoy(?:ed)?|hate[sd]?)\b|自分の評価"
 )
+_I_SCORED = re.compile(r"\b(?:did|do|have) i (?:rated?|scored?|give|given|like[sd]?|love[sd]?|enjoy(?:ed)?)\b")
 FAVOURITES = re.compile(r"\bmy (?:own |all[- ]time |absolute |personal )?favou?rites?\b|お気に入り")
 LIKED_IT = re.compile(rf"\b(?:do|did|have) i (?:ever |really )?(?:liked?|loved?|enjoy(?:ed)?|hated?) (?:the )?{SHOW}")
 SCORED_IT = re.compile(rf"\b(?:did|have) i (?:ever |really )?(?:rated?|scored?|give|given) (?:the )?{SHOW}")
@@ -71,6 +72,7 @@ def own_list(reading: Question) -> list[Condition]:
     """Return a question's conditions on the owner's list; if it only names the list, one that every show meets."""
     for statuses, patterns in lexicon()["my_status"].items():
         if reading.take(pattern_of(tuple(patterns)), "my list"):
+            reading.take(_I_SCORED, "my list")
             return (
                 [either(*(Predicate("my_status", "=", one) for one in statuses.split("|")))]
                 if statuses

@@ -167,7 +167,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: da
         slots.setdefault("measure", "count")
         slots["group"] = slots.get("group") or "each"
         intent = "stats"
-    if intent in ("my_list", "field", "stats", "list") and mine and slots.get("field") not in OF_ALL_WATCHED:
+    if _narrows(mine, intent) and slots.get("field") not in OF_ALL_WATCHED:
         condition = both(condition, *mine)
     return Reading(
         question=reading,
@@ -180,6 +180,13 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: da
         slots=tuple(slots.items()),
         mine=tuple(mine),
     )
+
+
+def _narrows(mine: Sequence[Condition], intent: Intent) -> bool:
+    """Return whether the shows must be in the owner's list in this way; recommendations only for "from my watch list"."""
+    if intent == "recommend":
+        return any(test.value == "plan_to_watch" for one in mine for test in comparisons(one))
+    return bool(mine) and intent in ("my_list", "field", "stats", "list")
 
 
 def _plain(text: str) -> str:

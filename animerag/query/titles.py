@@ -59,6 +59,7 @@ _FEW_WORDS = 3  # words; a question with at most this number may be part of a ti
 _MISSPELT = 5  # letters; in a shorter word, one wrong letter makes a different word
 _MISSPELT_TWICE = 8
 _PRONOUNS = ("I", "A")  # one-letter titles that occur in nearly every question
+_ADVERBS = (("right", "now"), ("right", "away"))  # of time; "Right" is also a title
 _OPERATORS = ("AND", "OR", "NOT")  # in capitals these join conditions, even if they are also titles
 _KINDS = ("anime", "show", "shows", "series", "movie", "movies", "film", "films")
 _NO_CHANCE = 4  # if this number of consecutive ordinary words is a title, that title is meant
@@ -294,7 +295,8 @@ class AliasIndex:
         rest = " ".join(token.raw for token in others if not token.folded.startswith(MARK))  # "Monster season 2"
         if others and len(place) == 1 and tokens[place[0]].raw in _PRONOUNS:
             return False
-        if self._is_kind(tokens, place):
+        following = tokens[place.stop].folded if place.stop < len(tokens) else ""
+        if self._is_kind(tokens, place) or (tokens[place[-1]].raw, following) in _ADVERBS:
             return False
         if not terms(rest):
             words = [tokens[i] for i in place]

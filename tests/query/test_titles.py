@@ -179,3 +179,9 @@ def test_stop_words_name_a_show_only_without_other_words_or_with_a_capital():
 )
 def test_a_number_of_cours_is_no_season(text, marked):
     assert folded(text).strip() == marked
+
+
+def test_right_now_is_no_title():
+    index = AliasIndex([Show(id="right", title="Right?", votes=1)])
+    assert [match.id for match in index.match("right?") if match.named] == ["right"]
+    assert not [match for match in index.match("what am I watching right now") if match.named]
