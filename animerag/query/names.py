@@ -62,6 +62,7 @@ _FRAMES = (
             rf"\b(?:name|names|titles?|year|type|format|votes|length|status|source|(?:release|air) date) (?:of|for)\s+{_TITLE}{_END}",
             rf"\b(?:stream|watch|buy|find)\s+(?!(?:right |just )?now\b|to(?:day|night|morrow|gether)\b|next\b|first\b|with\b|this\b|it\b|before\b|alone\b|in\b|on\b|at\b){_TITLE}(?= online\b| in\b| on\b|{_END})",
             _OWN_SHOW,
+            rf"\bsame (?:year|season|length) (?:as|that)\s+{_TITLE}(?= (?:aired|started|came out|did)\b|{_END})",
             rf"\b(?:when|(?:what|which) (?:season|year|date|month)) (?:did|does|was|is)\s+{_TITLE}(?= (?:first |originally )?(?:air|start|begin|premiere|end|finish|released|come out|made)\w*\b)",
             rf"\bhow many (?:episodes|eps) (?:does|do|did|has|are in|in)\s+{_TITLE}(?= have\b|{_END})",
             rf"\b(?:who|what|which) (?:directed|made|wrote|animated|composed|produced|studio made|studio animated)\s+{_TITLE}{_END}",

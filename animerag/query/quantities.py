@@ -210,8 +210,9 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], Condition
         (
             (
                 r"(?:(?<=\bno )|(?<=\bnot )|(?<=\bnot a )|(?<=n't )|(?<=n't a )|(?<=\bare )|(?<=\bis a )|(?<=\ball )|(?<=\bonly )"
-                r"|(?<=\bevery )|(?<=\blist ))sequels?\b(?: (?:to|of) (?:anything|another|other)\b(?: show| shows| anime)?)?"
+                r"|(?<=\bevery )|(?<=\blist )|(?<=\x00 ))sequels?\b(?: (?:to|of) (?:anything|another|other)\b(?: show| shows| anime)?)?"
                 r"(?! (?:of|to|for|exist|i|am|do|does|did)\b)"
+                r"|(?:(?<=\bmany )|(?<=\bwhich ))sequels(?= (?:do (?:i|we|you) (?:have|own)|are (?:there|in)\b))"
             ),
             _fixed(Predicate("relation", "=", "sequel")),
         ),

@@ -41,6 +41,13 @@ _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
     ),
     (
         re.compile(
+            rf"\b(?:(?:in|from|of) )?(?:the )?same year (?:as|that) (?:the )?({SHOW}+)(?: (?:aired|started|came out|did))?"
+        ),
+        "year",
+        "=",
+    ),
+    (
+        re.compile(
             rf"\b(?:newer than|after|later than|more recent than)(?: the)? ({SHOW}+)(?: (?:aired|started|came out|was released|ended|premiered))?"
         ),
         "year",

@@ -694,6 +694,9 @@ def test_every_word_ends_in_one_place(question):
         ("I loved Dawn, what next", "Dawn", "similar", {}),
         ("I finished Dawn, what next", "Dawn", "next", {}),
         ("is there more Dawn", "Dawn", "next", {}),
+        ("worst rated sequel", None, "superlative", {"condition": Predicate("relation", "=", "sequel"), "text": ""}),
+        ("how many sequels do I own", None, "count", {"condition": Predicate("relation", "=", "sequel"), "text": ""}),
+        ("films from the same year as Dawn", "Dawn", "list", {"text": "", "ignored": ()}),
         (
             "which completed show did I score highest",
             None,
