@@ -35,7 +35,7 @@ _EXCLUDES = re.compile(
 )
 _NOT_BOTH = re.compile(r"\b(?:but )?not (?:both|all of them|together)\b")
 _NOT_AFTER = re.compile(
-    r"-(?:less|free)\b|\s(?:less|free)\b(?=\s*(?:$|[,.;?!]|(?:anime|shows?|movies?|series|films?)\b))|(?:では|じゃ)ない|以外|のない|なし|抜き|を除く|を除いて"
+    r"-(?:less|free)\b|\s(?:less|free)\b(?=\s*(?:$|[,.;?!]|(?:anime|shows?|movies?|series|films?)\b))|(?:では|じゃ)ない|以外|[がはの](?:出|出てこ|登場し|入ってい?)?ない|なし|抜き|を除く|を除いて"
 )
 _OR = re.compile(r"\b(?:or|oder|either|vs|versus|compared (?:to|with))\b|/|または|もしくは|か(?=\s*[^\s。？?])")
 _AND = re.compile(r"\b(?:and|und|plus|as well as|also|both)\b|&|,|、")

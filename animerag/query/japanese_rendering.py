@@ -71,7 +71,8 @@ def japanese_phrase(condition: Condition, title_of: Callable[[str], str] = str) 
             return "続編なし"
         return f"{japanese_phrase(part, title_of)}以外"
     if isinstance(condition, Or):
-        return "または".join(japanese_phrase(part, title_of) for part in condition.parts)
+        # Tags with one meaning ("sci-fi", "science fiction") have one name in Japanese.
+        return "または".join(dict.fromkeys(japanese_phrase(part, title_of) for part in condition.parts))
     if isinstance(condition, And):
         return _together(condition, title_of)
     if isinstance(condition.value, Of):

@@ -106,6 +106,9 @@ def vocabulary(tags: Iterable[str], recorded: Iterable[str] = ()) -> Gazetteer:
             if meaning is not None:
                 for spelling in (*(names.split("|") if field_name == "tag" else ()), *spellings):
                     phrases.setdefault(folded_words(spelling), meaning)
+            elif table == "sources":  # otherwise a "light novel" would be something light
+                for spelling in (one for one in (*names.split("|"), *spellings) if " " in one):
+                    phrases.setdefault(folded_words(spelling), Unapplied(spelling))
     for tag in sorted(known):
         own = Predicate("tag", "=", tag)
         for form in _forms(folded_words(tag)):

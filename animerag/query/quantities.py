@@ -176,7 +176,10 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], Condition
             _fixed(And((Predicate("episodes", ">=", 20), Predicate("episodes", "<=", 28)))),
         ),
         (
-            r"\b(?:still|currently|not finished) (?:airing|running|ongoing)\b|\b(?:airing|running|on air) (?:right )?now\b|\bongoing\b|放送中",
+            (
+                r"\b(?:still|currently|not finished) (?:airing|running|ongoing)\b|\b(?:airing|running|on air) (?:right )?now\b|\bongoing\b|放送中"
+                r"|^what(?:.?s| is) airing\b|\bairing(?= (?:shows?|anime|series)\b)|\b(?:(?:that|which) )?(?:are|is)n.?t finished(?: airing| yet)?\b"
+            ),
             _fixed(Predicate("status", "=", "airing")),
         ),
         (

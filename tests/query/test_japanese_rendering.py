@@ -9,6 +9,7 @@ from animerag.query.rendering import labelled
 @pytest.mark.parametrize(
     ("condition", "labels"),
     [
+        ("tag=sci-fi or tag=science fiction", ["サイエンスフィクション"]),
         ("type=movie and tag=horror and not tag=comedy", ["映画", "ホラー", "コメディ以外"]),
         ("year>=2000 and year<=2009", ["2000〜2009年"]),
         ("year<=1999 and rating>8", ["1999年以前", "評価8を超える"]),

@@ -63,6 +63,10 @@ def understood(question, *, show=None, year=2026):
         ("ended before 2001 and rated at least 8", "list", ["end_year<=2000", "rating>=8"]),
         ("2015年以降のホラー映画", "list", ["year>=2015", "type=movie", "tag=horror"]),
         ("コメディ以外のアニメ", "list", ["not tag=comedy"]),
+        ("shows that aren't finished", "list", ["status=airing"]),
+        ("what's airing", "list", ["status=airing"]),
+        ("恋愛がないコメディ", "list", ["tag=comedy", "not tag=romance"]),
+        ("ロボットが出ないホラー", "list", ["tag=horror", "not tag=mecha"]),
         ("日本のホラーアニメは何本ありますか", "count", ["tag=horror"]),
         ("everything except ecchi and harem", "list", ["not tag=ecchi", "not tag=harem"]),
         ("all but ecchi, harem and gore", "list", ["not tag=ecchi", "not tag=harem", "not tag=gore"]),
@@ -250,6 +254,13 @@ def test_a_year_is_no_bound_of_a_rating():
 
 def test_unrecorded_topics_are_named():
     assert understood("who composed the soundtrack of Monster", show="Monster").missing == ("soundtrack",)
+
+
+def test_a_light_novel_is_not_something_light():
+    without, with_tag = vocabulary(("comedy",)), vocabulary(("comedy", "light novel"))
+    assert plan_of(read("light novel anime", (), without, TODAY)).moods == ()
+    assert plan_of(read("something light", (), without, TODAY)).moods == ("cheerful",)
+    assert plan_of(read("light novel anime", (), with_tag, TODAY)).condition == Predicate("tag", "=", "light novel")
 
 
 def test_a_topic_that_a_file_records_is_not_missing():
