@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from animerag import logs
 from animerag.composition import open_services
+from animerag.concurrency import cancel_and_wait
 from animerag.config import Settings, load_settings
 from animerag.errors import RuntimeClosedError
 from animerag.telemetry.loop_lag import LoopLag
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+_GRACE_S = 1.0  # for short work to finish before the services close
 _ENDED = "The app's event loop has ended: try again."
 
 
@@ -43,6 +45,7 @@ class Runtime:
         self._closing = asyncio.Event()
         self._measuring: concurrent.futures.Future[None] | None = None
         self._lag_s: float | None = None
+        self._submitted: weakref.WeakSet[Coroutine[Any, Any, Any]] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._main, name="animerag-loop", daemon=True)
         self._thread.start()
         _close_at_exit(self)
@@ -93,6 +96,7 @@ class Runtime:
             )
         try:
             self._check_alive()
+            self._submitted.add(work)
             return asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError as error:
             work.close()
@@ -226,6 +230,14 @@ class Runtime:
         async with open_services(self._settings) as services:
             self._opened.set_result(services)
             await self._closing.wait()
+            await self._end_submitted()
+
+    async def _end_submitted(self) -> None:
+        """End what pages have started, which uses the services, before these close."""
+        running = [task for task in asyncio.all_tasks() if task.get_coro() in self._submitted]
+        if running:
+            _, late = await asyncio.wait(running, timeout=_GRACE_S)
+            await cancel_and_wait(*late)
 
 
 async def _pump(events: AsyncGenerator[Any, None], put: Callable[[tuple[str, Any]], None]) -> None:

@@ -139,6 +139,23 @@ def _quietly(runtime, work):
         runtime.call(work.run())
 
 
+def test_closing_lets_short_work_finish_before_the_services_close(settings):
+    runtime = Runtime(settings)
+    services, begun = runtime.services, threading.Event()
+
+    async def read():
+        begun.set()
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            await services.library.revision()
+        return "read"
+
+    reading = runtime.submit(read())
+    assert begun.wait(10)
+    runtime.close()
+    assert reading.result(0) == "read"
+
+
 def test_an_ended_loop_is_noticed(settings):
     runtime = Runtime(settings)
     runtime.close()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHUNK = 500
+_RECENT = 20_000
 _TRIED = 20_000  # a few seconds at 3,000 searches per second; larger catalogues are sampled
 
 
@@ -53,6 +54,7 @@ class Indexer:
         self._restoring = asyncio.Lock()
         self._compared = False
         self._coming: dict[str, asyncio.Future[None]] = {}  # texts that this process is embedding
+        self._embedded: dict[str, None] = {}  # and those it has just embedded, after another import had looked for them
 
     async def spec(self) -> CollectionSpec:
         """Return the collection for the current model. Raises ProviderError if its width cannot be determined."""
@@ -88,7 +90,7 @@ class Indexer:
         """
         texts = {document.text_hash: document.text for document in documents}
         # Otherwise nothing is awaited before the gate, so batches reach it in the order of the file.
-        known = await self._known(known_hashes & texts.keys())
+        known = await self._known((known_hashes | self._embedded.keys()) & texts.keys())
         missing = [key for key in texts if key not in known]
         while coming := [self._coming[key] for key in missing if key in self._coming]:
             await asyncio.wait(coming)  # another import is embedding these texts
@@ -102,6 +104,9 @@ class Indexer:
             embedding = await self.embedder.embed([texts[key] for key in missing], priority=priority)
             fresh = dict(zip(missing, embedding.vectors, strict=True))
             await self.library.embeddings.save(self.embedder.model, fresh)
+            self._embedded |= dict.fromkeys(missing)
+            while len(self._embedded) > _RECENT:
+                del self._embedded[next(iter(self._embedded))]
         finally:
             for key in missing:
                 del self._coming[key]

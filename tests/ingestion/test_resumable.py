@@ -18,6 +18,8 @@ from animerag.ingestion.resumable import to_correct
 from animerag.jobs.jobs import Control
 from animerag.models.imports import RowError
 from animerag.models.jobs import INGEST_JOB
+from animerag.models.shows import Show
+from animerag.text.documents import Document
 
 pytestmark = pytest.mark.both_databases
 
@@ -75,6 +77,14 @@ async def test_two_imports_of_the_same_texts_pay_once(services, export, record):
     )
     assert sum(report.embedding_requests for report in reports) == 4
     assert (await services.library.counts()).shows == 29
+
+
+async def test_a_text_that_was_embedded_after_an_import_had_looked_for_it_is_not_paid_again(services):
+    document = Document.of(Show(id="1", title="Planetes", description="Debris haulers clean up the orbit."))
+    indexer = services.ingestion._indexer
+    looked_for = await indexer.known_hashes([document])
+    assert (await indexer.embed([document], looked_for)).requests == 1
+    assert (await indexer.embed([document], looked_for)).requests == 0
 
 
 async def test_the_inbox_lists_only_regular_files(services):
