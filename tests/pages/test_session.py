@@ -11,7 +11,10 @@ def script():
 
     from animerag.ui import session
 
-    st.text(session.cached_by_revision("revision", session.services().library.revision))
+    try:
+        st.text(session.cached_by_revision("revision", session.services().library.revision))
+    except OSError as error:
+        st.text(str(error))
 
 
 def test_while_a_job_changes_the_catalogue_a_list_is_renewed_behind_the_page(sampled, monkeypatch):
@@ -45,5 +48,4 @@ def test_a_list_that_could_not_be_renewed_is_shown_until_it_is_too_old(sampled, 
     for _ in range(3):
         assert page.run().text[0].value == first
     monkeypatch.setattr(session, "_COMPUTED_MOST_S", 0)
-    page.run()
-    assert "away" in page.exception[0].message
+    assert page.run().text[0].value == "away"
