@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHUNK = 500
-_RECENT = 20_000
+_RECENT = 20_000  # texts, by their hashes
 _TRIED = 20_000  # a few seconds at 3,000 searches per second; larger catalogues are sampled
 
 

@@ -156,7 +156,7 @@ class Pipeline:
     async def _following(self, todo: AsyncIterator[list[Document]]) -> tuple[list[Document], ...]:
         """Return the next part, or an empty tuple at the end.
 
-        It is read while the provider works, because a thread that reads delays whoever sends the next requests.
+        It is read while the provider works: reading it when responses come in would delay the next requests.
         """
         if self._begun.is_set():
             await self._first_wave()
