@@ -5,7 +5,8 @@
     .venv/bin/python benchmarks/pages.py --shows 1458 --work import --times 3
 
 The app runs in a separate process with generated shows and a simulated provider. A page change or a rerun ends when the
-whole page is drawn and its script has ended.
+whole page is drawn and its script has ended. Somebody who reads clicks once a second, and work fills the time between
+two clicks; with `--gap 0`, pages follow each other at once.
 """
 
 import argparse
@@ -73,8 +74,8 @@ def app(data_dir, **variables):
         process.wait(20)
 
 
-def measurements(address, work, file, times):
-    """Return milliseconds by measurement."""
+def measurements(address, work, file, times, gap_s):
+    """Return milliseconds by measurement; between two clicks pass `gap_s` seconds."""
     from playwright.sync_api import expect, sync_playwright
 
     measured = {}
@@ -91,11 +92,13 @@ def measurements(address, work, file, times):
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
 
         def went(name):
+            page.wait_for_timeout(gap_s * 1000)
             link = page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True)
             return page.evaluate(CLICK, [link.element_handle(), name])
 
         def reran():
-            page.wait_for_timeout(100)  # like a person; elements of the last rerun may still be in the toggle's place
+            # Elements of the last rerun may be in the toggle's place for a moment.
+            page.wait_for_timeout(max(100, gap_s * 1000))
             toggle = page.get_by_test_id("stCheckbox").first.locator("input")
             return page.evaluate(CLICK, [toggle.element_handle(), None])
 
@@ -143,7 +146,9 @@ async def run(options):
                 generate(directory / "shows.jsonl", options.shows, 60)
                 await ingest(directory / "shows.jsonl", directory / "data", simulator.url, options.shows)
             with app(directory / "data", OPENAI_BASE_URL=simulator.url, **MODEL) as address:
-                measured = await asyncio.to_thread(measurements, address, options.work, file, options.times)
+                measured = await asyncio.to_thread(
+                    measurements, address, options.work, file, options.times, options.gap
+                )
     for label, values in measured.items():
         ordered = sorted(values)
         figures = {
@@ -160,5 +165,6 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, help="an existing directory, to import the shows only once")
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--gap", type=float, default=1.0, help="seconds between two clicks")
     parser.add_argument("--work", choices=("sheet", "import"), default="sheet", help="what runs meanwhile")
     asyncio.run(run(parser.parse_args()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +148,7 @@ def selected(plan: Plan, table: FieldIndex, filters: Filters) -> SelectedShows:
 
 def meeting(condition: Condition, table: FieldIndex, filters: Filters) -> SelectedShows:
     """Return the shows that meet a condition and `filters`, and those whose unknown values leave it undecided."""
-    return table.select(CompiledCondition(condition, verdicts(condition, table)), filters)
+    return table.select(CompiledCondition(condition, partial(_test, table=table)), filters)
 
 
 def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[Condition, int]]:
@@ -176,7 +177,7 @@ def labels_of(condition: Condition, table: FieldIndex, *, japanese: bool = False
 
 def verdicts(condition: Condition, table: FieldIndex) -> Verdict[Show]:
     """Return a condition as a function of a show: whether it holds, or None if an unknown value leaves it undecided."""
-    return compiled(condition, lambda test: _test(test, table))
+    return compiled(condition, partial(_test, table=table))
 
 
 def matcher(condition: Condition, table: FieldIndex) -> Callable[[Show], bool]:

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from animerag.models.filters import RESTRICTED_LABELS
+from animerag.query.plan import compiled
 from animerag.query.whole_titles import MOST_SHOWS, WholeTitles
 from animerag.text.tokens import folded_words
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from animerag.models.filters import Filters, Sort
     from animerag.models.shows import Show
-    from animerag.query.plan import Condition, Verdict
+    from animerag.query.plan import Condition, Predicate, Verdict
 
 SortKey: TypeAlias = Any  # a number or a text; of one field, all are of one type
 _TIES = 500  # shows whose ranks are read together
@@ -40,12 +41,17 @@ class FranchiseFacts:
     franchise: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompiledCondition:
-    """A condition, and the same as a function of a show."""
+    """A condition, and `test`, which returns one of its comparisons as a function of a show."""
 
     condition: Condition
-    verdict: Verdict[Show]
+    test: Callable[[Predicate], Verdict[Show]]
+
+    @cached_property
+    def verdict(self) -> Verdict[Show]:
+        """Return the whole condition as a function of a show."""
+        return compiled(self.condition, self.test)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from animerag.query.condition_sets import ConditionSets, HasTag
 from animerag.query.field_index import (
     FieldIndex,
     FranchiseFacts,
@@ -15,10 +16,12 @@ from animerag.query.field_index import (
     folded_titles,
     main_tags,
 )
+from animerag.query.title_text import TitleText
 from animerag.text.tokens import folded_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from animerag.models.filters import Filters, Sort
     from animerag.models.shows import Show
@@ -52,6 +55,14 @@ class FieldsInMemory(FieldIndex):
     @cached_property
     def _titles_of(self) -> dict[str, str]:
         return {show.id: folded_titles(show) for show in self._shows.values()}
+
+    @cached_property
+    def _title_text(self) -> TitleText:
+        return TitleText(self._titles_of)
+
+    @cached_property
+    def _all(self) -> frozenset[str]:
+        return frozenset(self._shows)
 
     @cached_property
     def _similar_to(self) -> dict[str, list[tuple[str, int]]]:
@@ -104,19 +115,15 @@ class FieldsInMemory(FieldIndex):
 
     def select(self, condition: CompiledCondition, filters: Filters) -> SelectedShows:
         """Return the shows that meet a condition and `filters`."""
-        met, undecided, verdict_on = [], [], condition.verdict
-        for show in self._rarest_of(filters):
-            verdict = verdict_on(show)
-            if verdict:
-                met.append(show.id)
-            elif verdict is None:
-                undecided.append(show.id)
-        return SelectedShows(met=met, undecided=undecided)
+        among = frozenset(show.id for show in self._rarest_of(filters)) if filters else self._all
+        met, undecided = ConditionSets(self._shows, condition.test).decided(condition.condition, among)
+        return SelectedShows(met=self._best_first(met), undecided=self._best_first(undecided))
+
+    def _best_first(self, ids: AbstractSet[str]) -> list[str]:
+        return [one for one in self._shows if one in ids] if ids else []
 
     def _rarest_of(self, filters: Filters) -> Iterable[Show]:
-        """Return the shows that meet the filters, best rated first."""
-        if not filters:
-            return self._shows.values()
+        """Return the shows that meet the filters."""
         ids: Collection[str] = self._shows
         for tag in filters.tags:  # the rarest tag leaves the fewest shows to check
             ids = min(ids, self._tagged.get(tag.casefold(), []), key=len)
@@ -134,8 +141,7 @@ class FieldsInMemory(FieldIndex):
 
     def tag_test(self, tags: Iterable[str], *, mainly: bool = False) -> Callable[[Show], bool]:
         """Return a test of whether a show has one of these tags, in lower case."""
-        ids = frozenset(one for tag in tags for one in self.tagged(tag, mainly=mainly))
-        return lambda show: show.id in ids
+        return HasTag([self.tagged(tag, mainly=mainly) for tag in tags])
 
     def called_similar(self, show_id: str) -> Sequence[tuple[str, int]]:
         """Return the shows that list this one as similar, each with the rank in its list."""
@@ -149,22 +155,22 @@ class FieldsInMemory(FieldIndex):
     def search_titles(self, letters: str) -> list[str]:
         """Return the ids of shows with these letters in a title, ignoring case and punctuation."""
         wanted = folded_words(letters)
-        return [show_id for show_id in self._shows if not wanted or wanted in self._titles_of[show_id]]
+        return list(self._title_text.ids_with(wanted)) if wanted else list(self._shows)
 
     def with_title(self, words: str) -> list[str]:
         """Return the ids of shows with these words in a title, best rated first."""
-        wanted = f" {folded_words(words)} "
-        return [show_id for show_id in self._shows if wanted in self._titles_of[show_id]]
+        return list(self._title_text.ids_with(f" {folded_words(words)} "))
 
     def with_words(self, words: Sequence[str], *, longer_than: int) -> list[str]:
         """Return the ids of shows with all these words, in order, in one title of more than `longer_than` words."""
         has_all = words_in_order(words, longer_than=longer_than)
-        return [show_id for show_id in self._shows if has_all(self._titles_of[show_id])]
+        longest = max(words, key=len)  # it is in the fewest titles
+        return [show_id for show_id in self._title_text.ids_with(longest) if has_all(self._titles_of[show_id])]
 
     def titled(self, words: str) -> bool:
         """Return whether any title contains these words."""
         wanted = f" {folded_words(words)} "
-        return bool(wanted.strip()) and any(wanted in self._titles_of[show_id] for show_id in self._shows)
+        return bool(wanted.strip()) and wanted in self._title_text
 
     def seasons_of(self, show_id: str) -> int | None:
         """Return the number of seasons of a series, at its first season; None for other shows."""
