@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from animerag.catalogue.duplicates import SameShows
-    from animerag.catalogue.status import Catalogue
+    from animerag.catalogue.status import Catalogue, Status
     from animerag.storage.library import Library
 
 MOST_TAGS = 20
@@ -102,26 +102,23 @@ class Statistics:
             self._figures = (revision, await self._computed())
         return self._figures[1]
 
-    async def attention(self, *, patience_s: float | None = None) -> Attention:
-        """Count what needs attention; the provider is waited for as in `Catalogue.status`. Raises LibraryError."""
-        figures, status, skipped = await asyncio.gather(
-            self.collection(),
-            self._catalogue.status(patience_s=patience_s),
-            self._library.read(partial(sql.skipped_rows, kind=INGEST_JOB)),
+    async def attention(self) -> Attention:
+        """Count what needs attention. Raises LibraryError."""
+        figures, status, duplicates, skipped = await asyncio.gather(
+            self.collection(), self._catalogue.status(), self.duplicates(), self.skipped_rows()
         )
-        return Attention(
-            duplicates=await self._duplicates(),
-            without_description=figures.without_description,
-            missing_sequels=figures.missing_sequels,
-            not_indexed=None if status.indexed is None else status.not_indexed,
-            skipped_rows=skipped,
-        )
+        return attention_of(figures, status, duplicates=duplicates, skipped_rows=skipped)
 
-    async def _duplicates(self) -> int:
+    async def duplicates(self) -> int:
+        """Count the pairs that are probably the same show, `MOST_PAIRS` at most. Raises LibraryError."""
         revision = await self._library.revision()
         if self._pairs is None or self._pairs[0] != revision:
             self._pairs = (revision, len(await self._same_shows.pairs(limit=MOST_PAIRS)))
         return self._pairs[1]
+
+    async def skipped_rows(self) -> int:
+        """Count the rows that the last import has skipped. Raises LibraryError."""
+        return await self._library.read(partial(sql.skipped_rows, kind=INGEST_JOB))
 
     async def _computed(self) -> CollectionStatistics:
         read = self._library.read
@@ -160,6 +157,17 @@ class Statistics:
             ],
             decades=_decades(totals, statuses),
         )
+
+
+def attention_of(figures: CollectionStatistics, status: Status, *, duplicates: int, skipped_rows: int) -> Attention:
+    """Return what needs attention according to counts that are at hand."""
+    return Attention(
+        duplicates=duplicates,
+        without_description=figures.without_description,
+        missing_sequels=figures.missing_sequels,
+        not_indexed=None if status.indexed is None else status.not_indexed,
+        skipped_rows=skipped_rows,
+    )
 
 
 def as_json(figures: CollectionStatistics, attention: Attention) -> dict[str, object]:

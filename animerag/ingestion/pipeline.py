@@ -215,6 +215,7 @@ class Pipeline:
         preparing = asyncio.create_task(self._prepared(documents, embedded_too))
         try:
             async with self._unsaved.held():
+                await self._visits.give_way()
                 embedded = await self._indexer.embed(documents, known, priority=Priority.INGEST)
             embedded_too.set()
             rows = await preparing

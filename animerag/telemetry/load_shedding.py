@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 _GONE_S = 5.0
 _DRAWN_S = 0.5  # a page of 30,000 shows is drawn within that time, if nothing else needs the processor
+_RENDERED_S = 0.2  # what a browser needs after the page's script has ended
+_STEP_S = 0.1  # after which those who wait look again whether the page is drawn
 _WORK_S = 0.1  # of work between two pauses
 FREE = 10  # items in flight never saturate the loop
 
@@ -29,11 +31,16 @@ class PageActivity:
     ) -> None:
         self._clock = clock
         self._sleep = sleep
-        self._last_s = self._opened_s = -math.inf
+        self._last_s = self._drawn_s = -math.inf
 
     def opened(self) -> None:
         """Record that a page begins to be drawn."""
-        self._opened_s = self._last_s = self._clock()
+        self._last_s = self._clock()
+        self._drawn_s = self._last_s + _DRAWN_S
+
+    def computed(self) -> None:
+        """Record that the script of a page has ended."""
+        self._drawn_s = min(self._drawn_s, self._clock() + _RENDERED_S)
 
     def note(self) -> None:
         """Record a page request now."""
@@ -52,11 +59,18 @@ class PageActivity:
     @property
     def drawing(self) -> bool:
         """Return whether a page is probably being drawn, in this process and then in the browser."""
-        return self._clock() - self._opened_s < _DRAWN_S
+        return self._clock() < self._drawn_s
 
     async def give_way(self) -> None:
         """Wait while a page is being drawn, half a second at most: somebody who clicks on and on must not stop work."""
-        await asyncio.sleep(max(0.0, self._opened_s + _DRAWN_S - self._clock()))
+        for pause_s in self._pauses():
+            await asyncio.sleep(pause_s)
+
+    def _pauses(self) -> Iterator[float]:
+        """Yield how long to sleep until the page that is being drawn now is drawn."""
+        latest_s = self._drawn_s
+        while (left_s := min(latest_s, self._drawn_s) - self._clock()) > 0:
+            yield min(left_s, _STEP_S)
 
     def paced(self, items: Iterable[T]) -> Iterator[T]:
         """Yield items in a thread, pausing before the next one while a page is being drawn.
@@ -66,10 +80,9 @@ class PageActivity:
         """
         works_until_s = -math.inf
         for item in items:
-            now_s = self._clock()
-            pause_s = self._opened_s + _DRAWN_S - now_s
-            if pause_s > 0 and now_s >= works_until_s:
-                self._sleep(pause_s)
+            if self.drawing and self._clock() >= works_until_s:
+                for pause_s in self._pauses():
+                    self._sleep(pause_s)
                 works_until_s = self._clock() + _WORK_S
             yield item
 

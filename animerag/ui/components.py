@@ -16,7 +16,7 @@ from animerag.errors import AnimeRAGError, RuntimeClosedError
 from animerag.models.jobs import REINDEX_JOB
 from animerag.text.counting import counted
 from animerag.text.durations import duration
-from animerag.ui import session
+from animerag.ui import page_requests, session
 from animerag.ui.text import escape, label, sentence
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def show_refusal() -> None:
 def page_opens() -> None:
     """Let bulk work in this process wait a moment, so that the page is drawn at once."""
     with contextlib.suppress(AnimeRAGError):  # the page will say why there are no services
-        session.services().visits.opened()
+        visits = session.services().visits
+        visits.opened()
+        page_requests.watch(visits)
 
 
 def foot() -> None:

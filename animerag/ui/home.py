@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from animerag.catalogue.statistics import attention_of
 from animerag.charts import sparkline
 from animerag.models.jobs import INGEST_JOB
 from animerag.text.counting import counted
@@ -144,9 +145,12 @@ def _cards(shows: Sequence[Suggestion], key: str) -> None:
     cards.grid([cards.Card(show=one.show, reason=one.reason) for one in shows], key=f"home_{key}")
 
 
-def attention() -> None:
+def attention(statistics: CollectionStatistics, status: Status) -> None:
     """Draw the items that need attention, each with its count and a link."""
-    points = session.runtime().call(session.services().statistics.attention(patience_s=session.PATIENCE_S))
+    service = session.services().statistics
+    duplicates = session.cached_by_revision("duplicates", service.duplicates)
+    skipped = session.runtime().call(service.skipped_rows())
+    points = attention_of(statistics, status, duplicates=duplicates, skipped_rows=skipped)
     if not any(asdict(points).values()):
         return
     st.subheader("Needs attention", anchor=False)

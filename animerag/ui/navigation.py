@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from animerag.ui import page_requests
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -123,8 +125,11 @@ def run(page: Callable[[], None], *, for_owner: bool = False) -> None:
     if for_owner and is_demo():
         st.info("The demo cannot be changed.", icon=":material/lock:")
         return
-    with error_boundary():
-        page()
+    try:
+        with error_boundary():
+            page()
+    finally:
+        page_requests.page_computed()
 
 
 def start_server() -> list[Middleware]:
@@ -152,6 +157,7 @@ def start_server() -> list[Middleware]:
         Middleware(HostCheck, hosts=hosts, programs=endpoints),
         Middleware(ApiMiddleware, endpoints=endpoints),
         Middleware(HomeAddress),
+        Middleware(page_requests.PageRequests),
     ]
 
 

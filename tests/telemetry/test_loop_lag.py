@@ -91,25 +91,37 @@ async def test_an_import_gives_way_to_a_page_until_it_is_drawn(monkeypatch):
     now, waits = [10.0], []
 
     async def slept(seconds):
-        waits.append(round(seconds, 3))
+        waits[-1] += seconds
+        now[0] += seconds
+        if len(waits) == 4:
+            visits.computed()
+
+    async def gave_way():
+        waits.append(0.0)
+        await visits.give_way()
+        return round(waits[-1], 3)
 
     monkeypatch.setattr(load_shedding.asyncio, "sleep", slept)
     visits = PageActivity(clock=lambda: now[0])
-    await visits.give_way()
+    assert await gave_way() == 0, "no page was ever opened"
     visits.opened()
     now[0] += 0.2
-    await visits.give_way()
-    now[0] += 1
-    await visits.give_way()
-
-    assert waits == [0.0, 0.3, 0.0]
+    assert await gave_way() == 0.3
+    assert await gave_way() == 0
+    visits.opened()
+    assert await gave_way() == 0.3, "the script has ended after 0.1 s, and a browser needs another 0.2"
+    visits.computed()
+    assert not visits.drawing, "the end of an earlier script opens no page"
 
 
 def test_a_thread_pauses_between_two_items_while_a_page_is_drawn_but_not_all_the_time():
     now, pauses = [0.0], []
 
     def sleep(seconds):
-        pauses.append((now[0], seconds))
+        if pauses and pauses[-1][1] == now[0]:
+            pauses[-1][1] += seconds  # a further step of the same pause
+        else:
+            pauses.append([now[0], now[0] + seconds])
         now[0] += seconds
 
     def items():
@@ -120,8 +132,8 @@ def test_a_thread_pauses_between_two_items_while_a_page_is_drawn_but_not_all_the
 
     visits = PageActivity(clock=lambda: now[0], sleep=sleep)
     assert list(visits.paced(items())) == list(range(8))
-    assert [seconds for _, seconds in pauses] == [pytest.approx(0.5)] * 4
-    assert [round(at, 2) for at, _ in pauses] == [0.06, 0.68, 1.3, 1.92], "it works for 0.1 s in between"
+    assert [until - since for since, until in pauses] == [pytest.approx(0.5)] * 4
+    assert [round(since, 2) for since, _ in pauses] == [0.06, 0.68, 1.3, 1.92], "it works for 0.1 s in between"
 
 
 def test_a_thread_without_pages_never_pauses():
