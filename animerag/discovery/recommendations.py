@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from secrets import SystemRandom
 from typing import TYPE_CHECKING
 
 from animerag.discovery.similarity import one_of_each
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
-from animerag.query.execution import labels_of, selected
+from animerag.query.execution import labels_of, matcher, selected
 from animerag.query.lexicon import mood_entries
-from animerag.query.plan import Predicate, comparisons
+from animerag.query.plan import Predicate, both, comparisons, either, parts_of
 from animerag.text.enumeration import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from animerag.discovery.collection import Collection
     from animerag.models.shows import Show
@@ -40,6 +41,7 @@ _NEWCOMER_EPISODES = 30
 EPISODE_MIN, FILM_MIN = 24, 100  # minutes if a file does not give them
 _LEAST_SCORES = 5  # scores of the owner that are needed to learn a taste
 _DIGITS = 4
+_ABOUT = 1.2  # "20 minutes" is time for an episode of 24
 
 
 def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer:
@@ -49,11 +51,6 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
     met = selection.met
     candidates = (show for show in collection.table.projected(met, WEIGHED) if suits(show, plan, moods, collection))
     scores = _scores(candidates, plan, moods, collection)
-    votes = collection.table.votes_of(scores)
-    order = sorted(scores, key=lambda one: (-scores[one], -votes[one], one))
-    if _RANDOM in plan.moods:
-        order = SystemRandom().sample(order, len(order))
-    ids = tuple(one_of_each(order, collection))[: min(plan.limit or PICKS, _MOST)]
     # A mood that follows from a condition adds nothing to it.
     moods_named = [name for name in plan.moods if words_of_mood(name)]
     moods_named = [_mood_label(name, collection) for name in moods_named]
@@ -62,15 +59,16 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
     random = _mood_label(_RANDOM, collection) in moods_named
     wishes = [label for label in labels if label != _RANDOM]
     wish = f" ({listed(wishes)})" if wishes and len(wishes) < 6 else ""
-    if not ids:
-        within = f" within {plan.minutes} minutes" if plan.minutes else ""
-        heading = collection.say(
-            f"Your catalogue has nothing to recommend{wish}{within} that you have not started.",
-            "条件に合うおすすめはありません。",
-        )
-    else:
-        lead = "Picked at random" if random else "Recommended"
-        heading = collection.say(f"{lead} from your catalogue{wish}:", f"おすすめ：{'、'.join(labels)}")
+    nearest = f", closest to “{plan.text}”" if plan.text and collection.likeness else ""
+    lead = "Picked at random" if random else "Recommended"
+    heading = collection.say(f"{lead} from your catalogue{wish}{nearest}:", f"おすすめ：{'、'.join(labels)}")
+    if not scores:
+        scores, heading = _instead(plan, met, moods, collection, filters, wish=wish)
+    votes = collection.table.votes_of(scores)
+    order = sorted(scores, key=lambda one: (-scores[one], -votes[one], one))
+    if _RANDOM in plan.moods:
+        order = SystemRandom().sample(order, len(order))
+    ids = tuple(one_of_each(order, collection))[: min(plan.limit or PICKS, _MOST)]
     return FactAnswer(
         kind="picks" if ids else "text",
         intent="recommend",
@@ -83,6 +81,37 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
         heading=heading,
         reasons=tuple(_reason(collection.show(one), plan, moods, collection) for one in ids),
         remarks=() if collection.table.has_statuses or not ids else _no_list(collection),
+    )
+
+
+def _instead(
+    plan: Plan,
+    met: Sequence[str],
+    moods: Sequence[MoodEntry],
+    collection: Collection,
+    filters: Filters,
+    *,
+    wish: str,
+) -> tuple[dict[str, float], str]:
+    """Return the scores of shows that suit a wish in part if none suits it whole, and what to say about them.
+
+    In too little time for a whole show, one episode may fit; of several tags, a show may have some.
+    """
+    within = f" within {plan.minutes} minutes" if plan.minutes else ""
+    if plan.minutes and (scores := _scores(_within_an_episode(met, plan, moods, collection), plan, moods, collection)):
+        return scores, collection.say(
+            f"Nothing is complete{within}{wish}. One episode of each of these fits:",
+            f"{plan.minutes}分で1話見られる作品：",
+        )
+    tags = [part for part in parts_of(plan.condition) if isinstance(part, Predicate) and part.field == "tag"]
+    if len(tags) > 1 and (scores := _with_some(tags, plan, moods, collection, filters)):
+        return scores, collection.say(
+            f"No show that you have not started suits all of this{wish}. These come closest:",
+            "すべての条件に合う作品はありません。近い作品：",
+        )
+    return {}, collection.say(
+        f"Your catalogue has nothing to recommend{wish}{within} that you have not started.",
+        "条件に合うおすすめはありません。",
     )
 
 
@@ -192,6 +221,29 @@ def _fits(show: Show, minutes: int) -> bool:
     if show.type == "movie":
         return minutes >= FILM_MIN
     return bool(show.episodes) and EPISODE_MIN * (show.episodes or 0) <= minutes
+
+
+def _with_some(
+    tags: Sequence[Predicate], plan: Plan, moods: Sequence[MoodEntry], collection: Collection, filters: Filters
+) -> dict[str, float]:
+    """Return the scores of the shows that suit but have only some of the tags; more tags count more than anything."""
+    rest = (part for part in parts_of(plan.condition) if part not in tags)
+    nearer = replace(plan, condition=both(*rest, either(*tags)))
+    shows = list(collection.table.projected(selected(nearer, collection.table, filters).met, WEIGHED))
+    scores = _scores((show for show in shows if suits(show, nearer, moods, collection)), nearer, moods, collection)
+    tests = [matcher(tag, collection.table) for tag in tags]
+    return {show.id: scores[show.id] + 10 * sum(test(show) for test in tests) for show in shows if show.id in scores}
+
+
+def _within_an_episode(
+    ids: Sequence[str], plan: Plan, moods: Sequence[MoodEntry], collection: Collection
+) -> Iterator[Show]:
+    """Yield the shows that suit the plan but for its minutes, in which one episode fits, give or take a fifth."""
+    untimed = replace(plan, minutes=None)
+    for show in collection.table.projected(ids, WEIGHED):
+        fits = (show.duration or EPISODE_MIN) <= _ABOUT * (plan.minutes or 0)
+        if fits and show.type != "movie" and suits(show, untimed, moods, collection):
+            yield show
 
 
 def _reason(show: Show, plan: Plan, moods: Sequence[MoodEntry], collection: Collection) -> str:

@@ -42,6 +42,8 @@ _FRAMES = (
         for pattern in (
             rf"\b(?:similar to|in the (?:style|vein|spirit) of|comparable to|reminiscent of)\s+{_TITLE}(?= but\b|{_END})",
             rf"\b(?:anime|shows?|series|something|anything|movies?|films?|more|stuff|titles?|^)\s*like\s+{_TITLE}(?= but\b|{_END})",
+            rf"\b(?:mix(?:ture)?|cross(?:over)?|blend|combination|hybrid) (?:of|between)\s+(?P<a>[^?!,;]+?)\s+and\s+(?P<b>[^?!,;]+?){_END}",
+            rf"^(?P<a>[^?!,;]+?)\s+(?:meets|crossed with)\s+(?P<b>[^?!,;]+?){_END}",
             rf"\b(?:if|since|because)?\s*i (?:really |just |also )?(?:lik|lov|enjoy)(?:e|ed)\s+{_TITLE}(?:\s+and\s+(?P<b>[^?!,;]+?))?(?= what\b| but\b|{_END})",
             rf"\b(?:seasons?|parts?|sequels?|prequels?|soundtrack|music|openings?|endings?|rating|score|genres?|tags|episodes|studio|director|author|plot|synopsis|summary) (?:of|to|for|in)\s+{_TITLE}(?= do i\b| are there\b| have i\b| is\b|{_END})",
             rf"\b(?:how many|which|what) (?:seasons|parts) (?:does|did|has|of|do)\s+{_TITLE}(?= have\b| got\b| are\b|{_END})",

@@ -37,6 +37,8 @@ _UNITS: dict[FieldName, str] = {
     "duration": r"(?:minutes?|mins?)\b",
     "seasons": r"(?:seasons?|staffeln?)\b",
 }
+_VOTERS = 20  # "two people swap bodies" is a plot
+_SOME = ("people", "users", "viewers")
 _UNIT = r"(?:\s*-?\s*(?:" + "|".join(f"(?P<{name}>{unit})" for name, unit in _UNITS.items()) + r"))"
 _LEADS: dict[FieldName, str] = {
     "episodes": r"(?:number of )?(?:episodes?|eps)|episode counts?",
@@ -73,7 +75,9 @@ def _quantity(match: re.Match[str], _today: date) -> Condition | None:
         name = "rating"  # a decimal such as "over 8.5" can only be a rating
     if name is None and after and operator != "=" and number < 10:
         name = "rating" if after == "+" else None
-    if name is None:
+    by = match.string[: match.start()].rstrip().endswith(" by")  # "rated by 10 people"
+    some = name == "votes" and match["votes"] in _SOME and not (comparison or after or by) and number < _VOTERS
+    if name is None or some:
         return None
     if name == "rating" and match["rated"] and match["rated"].startswith("my "):
         name = "my_score"
@@ -212,7 +216,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], Condition
         ),
         (
             (
-                r"(?:(?<=\bno )|(?<=\bnot )|(?<=\bnot a )|(?<=n't )|(?<=n't a )|(?<=\bare )|(?<=\bis a )|(?<=\ball )|(?<=\bonly )"
+                r"(?:(?<=\bno )|(?<=\bnot )|(?<=\bnot a )|(?<=n't )|(?<=n't a )|(?<=\bare )|(?<=\bdo )|(?<=\bis a )|(?<=\ball )|(?<=\bonly )"
                 r"|(?<=\bevery )|(?<=\blist )|(?<=\x00 ))sequels?\b(?: (?:to|of) (?:anything|another|other)\b(?: show| shows| anime)?)?"
                 r"(?! (?:of|to|for|exist|i|am|do|does|did)\b)"
                 r"|(?:(?<=\bmany )|(?<=\bwhich ))sequels(?= (?:do (?:i|we|you) (?:have|own)|are (?:there|in)\b))"

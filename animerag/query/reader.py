@@ -65,7 +65,11 @@ _THEN = re.compile(
 _NOT_SO = re.compile(
     r"^(?P<verb>is|are|was|were|does|do|did|has|have)n't\b(?= \ue000)"
 )  # "isn't X over" asks "is X over"
-_BIRTH = re.compile(r"\b(?:in |from )?(?:the|my) (?:year i was born|birth ?year)(?: in)?\b,?(?= ?\(?\d{4}\b)")
+_BIRTH = re.compile(
+    r"\b(?:(?:in |from )?(?:the|my) (?:year i was born|birth ?year)|(?<=before )i was (?:even )?born"
+    r"|(?<=after )i was born)(?: in)?\b,?(?= ?\(?\d{4}\b)"
+)
+_OLDER = re.compile(r"\bolder than (?:me|i am)\b.{0,20}\bborn(?: in)?(?= \d{4}\b)")
 _GIVE = re.compile(r"^(?:please )?(?:give|show|find|suggest|recommend|pick|name)\b")
 _TELL_ME = re.compile("教えて|選んで|挙げて|見せて")
 _SO_MANY = re.compile(
@@ -100,6 +104,11 @@ _RATED_WORDS = re.compile(
 _MORE_OF = re.compile(
     r"^compare (?:my |the )?(?:number of )?(?:[\w-]+ ){0,2}[\w-]+ (?:and|with|to|vs\.?) [a-z]|^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]|(?:どっち|どちら)[がの]多い"
 )
+
+
+# Beside "sequels"; alone, originals are works without a model.
+_ORIGINALS = re.compile(r"\b(?:the |their )?(?:originals?|first (?:seasons?|parts?|ones?|entries|instal+ments?))\b")
+_ORIGINAL_WORK = Predicate("tag", "=", "original work")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +163,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: da
     # "Can I skip the OVAs" asks about the OVAs, and "years without horror" about horror.
     if slots.get("measure") == "absent" or (intent == "watch_order" and slots.get("field") in ("skip", "needed")):
         condition = both(*(negated(part) if isinstance(part, Not) else part for part in parts_of(condition)))
-    condition = both(condition, *scored)
+    condition = _with_originals(both(condition, *scored), reading.text)
     kinds = [*(condition.parts if isinstance(condition, And | Or) else ())]
     if more and not names and len(kinds) > 1 and not scored:
         condition, intent, by_rule = either(*kinds), "stats", True
@@ -193,6 +202,7 @@ def _plain(text: str) -> str:
     """Return a question of the same length without what only its writer needs to say."""
     text = _NOT_SO.sub(lambda verb: verb["verb"].ljust(len(verb.group())), text)
     text = _BIRTH.sub(lambda match: " " * len(match.group()), text)
+    text = _OLDER.sub(lambda match: "before".rjust(len(match.group())), text)
     return _THEN.sub(r"\1 than", text)
 
 
@@ -214,6 +224,15 @@ def _with_its_opposite(condition: Condition) -> Condition:
     parts = parts_of(condition)
     opposed = [part for part in parts if isinstance(part, Not) and part.part in parts]
     return either(*(side for part in opposed for side in (part.part, part))) if opposed else condition
+
+
+def _with_originals(condition: Condition, text: str) -> Condition:
+    """Return "sequels or originals", which are the shows that continue no other, as these two groups."""
+    sequels = Predicate("relation", "=", "sequel")
+    if sequels not in getattr(condition, "parts", (condition,)) or not _ORIGINALS.search(text):
+        return condition
+    rest = [part for part in getattr(condition, "parts", ()) if part not in (sequels, _ORIGINAL_WORK)]
+    return condition if rest else either(sequels, Not(sequels))
 
 
 def _asks_for_some(text: str) -> bool:

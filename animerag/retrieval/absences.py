@@ -13,12 +13,14 @@ from animerag.query.names import unnamed_rival
 from animerag.query.plan import LAST, Predicate, both, comparisons, parts_of
 from animerag.text.cleaning import is_japanese
 from animerag.text.enumeration import listed
-from animerag.text.tokens import folded_words
+from animerag.text.tokens import folded_words, terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from animerag.discovery.collection import Collection
+    from animerag.models.retrieval import FactAnswer
+    from animerag.models.shows import Show
     from animerag.query.field_index import FieldIndex
     from animerag.query.plan import Plan
     from animerag.query.titles import AliasMatch
@@ -47,6 +49,8 @@ _NO_TITLE = re.compile(
     re.IGNORECASE,
 )
 _COMPARED = ("year", "episodes", "rating")  # fields of the show that the catalogue has
+_SETS = ("list", "superlative", "recommend", "similar", "my_list")  # answers that are no match if they are empty
+_BEST = 3  # shows at the top of a ranking
 OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")  # intents that need a show
 
 
@@ -54,6 +58,24 @@ def wished_title(question: str, plan: Plan) -> str | None:
     """Return X in "recommend something like X" if the plan has no other use for it; None otherwise."""
     understood = any(test.field != "type" for test in comparisons(plan.condition)) or plan.moods or plan.shows
     return liked_title(question) if plan.intent == "recommend" and not understood else None
+
+
+def has_no_answer(question: str, fact: FactAnswer | None, best: Sequence[Show], *, lacks_matches: bool) -> bool:
+    """Return whether a question has no answer: neither one of fields nor shows, best ranked first, that are similar.
+
+    Shows whose text has the words of the question are an answer even if they resemble it little.
+    """
+    if fact is not None:
+        return not fact.ids and fact.intent in _SETS
+    return lacks_matches and not _are_named(question, best)
+
+
+def _are_named(question: str, shows: Sequence[Show]) -> bool:
+    """Return whether a text of the shows has the words of a question together, as it has the name of a character."""
+    words = terms(question)
+    phrase = f" {folded_words(' '.join(words))} "
+    texts = (text for show in shows[:_BEST] for text in (*show.titles, show.description))
+    return len(words) > 1 and any(phrase in f" {folded_words(text)} " for text in texts)
 
 
 def absence_of(

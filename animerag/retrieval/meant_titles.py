@@ -8,14 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from animerag.query.asked_titles import asked_title, framed_title, title_asked_of
+from animerag.query.field_index import folded_titles
 from animerag.query.lexicon import carrying
+from animerag.query.names import place_of_rival
 from animerag.query.plan import EVERYTHING, Predicate
 from animerag.query.title_names import SHARED
 from animerag.query.title_spellings import folded, title_tokens
 from animerag.query.titles import AliasMatch
 from animerag.query.whole_titles import words_of_title
 from animerag.retrieval.related_words import related_words
-from animerag.text.tokens import STOP_WORDS, terms
+from animerag.text.tokens import STOP_WORDS, folded_words, terms
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -116,6 +118,23 @@ def whole_title(question: str, matches: Sequence[AliasMatch], catalogue: Catalog
     start = max(0, text.casefold().find(tokens[0].folded))
     end = start + len(asked) if framed and text[start:].startswith(folded(asked)) else len(text)
     return [_match(show, text[start:end], start, end, len(tokens)) for show in shows]
+
+
+def rival_title(question: str, named: Sequence[AliasMatch], catalogue: CatalogueSnapshot) -> list[AliasMatch]:
+    """Return the shows that a question compares with the named ones by a part of their title: "is eva better than X".
+
+    A part of a franchise is left to `planning`.
+    """
+    text = folded(question)
+    start, end = place_of_rival(text.lower(), [(match.start, match.end) for match in named])
+    if start == end:
+        return []
+    words = f" {folded_words(text[start:end])} "
+    entries = catalogue.franchises.of(named[0].id).entries
+    if any(words in folded_titles(entry.show) for entry in entries):
+        return []
+    matches = whole_title(text[start:end], (), catalogue)
+    return [replace(match, start=match.start + start, end=match.end + start) for match in matches]
 
 
 def _is_known(word: str, catalogue: CatalogueSnapshot) -> bool:

@@ -47,6 +47,7 @@ _IN_THE_TITLE = (
 _IT = re.compile(
     r"\b(?:(?P<own>its)|it|(?:this|that) (?:one|show|series|anime|movie|film))\b(?!['’])", re.IGNORECASE
 )  # what stands for the one show of a follow-up
+_COUNTS = re.compile(r"(?:and )?how many\b", re.IGNORECASE)
 _ANOTHER = re.compile(r"\W*(?:(?:give|show) me )?another(?: one)?(?:,? please)?\W*", re.IGNORECASE)
 _TITLE_WORDS = 3
 _RARE = 5  # shows with a tag; as a word, it may describe more
@@ -120,6 +121,8 @@ def _plan(
         names = []
     reading = read(text, names, catalogue.vocabulary, datetime.now(UTC).date())
     plan = _of_that_season(plan_of(reading, examples.of(reading)), text, names)
+    if context.plan is None and plan.reference == "it" and not plan.shows and _COUNTS.match(text):
+        plan = replace(plan, intent="count", reference="", field=None)  # of all shows: there is none to refer to
     leaned = context.plan is not None and (plan.reference != "" or plan.continues)
 
     def alike(show_id: str) -> Sequence[str]:

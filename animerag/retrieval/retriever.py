@@ -24,7 +24,7 @@ from animerag.models.providers import Priority, Usage
 from animerag.models.retrieval import Retrieval, Timings
 from animerag.ports import VectorHits
 from animerag.query.asked_titles import asked_title, stands_for_a_title
-from animerag.retrieval.absences import no_title, wished_title
+from animerag.retrieval.absences import has_no_answer, no_title, wished_title
 from animerag.retrieval.candidate_shows import CandidateShows
 from animerag.retrieval.example_intents import ExampleIntents
 from animerag.retrieval.fusion import FIRST, Candidates, lacks_matches, rounded, sources
@@ -62,7 +62,6 @@ CANDIDATES = 100  # of a branch; with fewer, plots in other words than their syn
 _A_MOMENT_S = 0.01  # seconds in which fields usually answer if they can; such a question needs no vector
 _SPARE = 2  # further shows, in case some have left the catalogue since they were found
 _DETAILED = 30  # candidates whose stored passages and tags are compared with the question
-_SETS = ("list", "superlative", "recommend", "similar", "my_list")  # answers that are no match if they are empty
 _WEIGHED = 200  # shows whose similarity is measured for recommendations and similar shows
 
 
@@ -110,7 +109,7 @@ class Retriever:
         candidates = await self._candidates(read.standalone or question, read, hits, near, priority)
         ids = candidates.ranked()[: k + _SPARE]
         ranked = sources(candidates, await self._library.shows(ids, records=False), ids)[:k]
-        no_match, absent = await self._nothing(question, read, candidates)
+        no_match, absent = await self._nothing(question, read, candidates, [one.show for one in ranked])
         fact = read.fact if no_match else read.fact or best_matches(read, question, [one.show.id for one in ranked])
         return Retrieval(
             question=question,
@@ -388,7 +387,9 @@ class Retriever:
         first = candidates.ranked()[:FIRST]
         return replace(candidates, franchise=await self._catalogue.run(lambda current: current.franchise_names(first)))
 
-    async def _nothing(self, question: str, read: QuestionReading, candidates: Candidates) -> tuple[bool, str]:
+    async def _nothing(
+        self, question: str, read: QuestionReading, candidates: Candidates, best: Sequence[Show]
+    ) -> tuple[bool, str]:
         """Return whether the catalogue has no match, and a sentence about the missing title if there is one."""
         if read.beyond or read.missing:
             return True, ""
@@ -396,4 +397,4 @@ class Retriever:
         if title and not await self._library.mentions(title):
             stands = read.fact is not None or stands_for_a_title(question)
             return True, no_title(title, japanese=is_japanese(question)) if stands else ""
-        return lacks_matches(candidates) if read.fact is None else not read.fact.ids and read.fact.intent in _SETS, ""
+        return has_no_answer(question, read.fact, best, lacks_matches=lacks_matches(candidates)), ""

@@ -18,7 +18,7 @@ from animerag.query.rendering import labelled
 from animerag.query.title_spellings import folded
 from animerag.retrieval.absences import absence_of
 from animerag.retrieval.excluded_titles import excluding, without_excluded_titles
-from animerag.retrieval.meant_titles import long_title, meant, of_that_kind, whole_title, with_led
+from animerag.retrieval.meant_titles import long_title, meant, of_that_kind, rival_title, whole_title, with_led
 from animerag.retrieval.planning import (
     Examples,
     in_conversation,
@@ -179,8 +179,8 @@ def _meant(question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSna
     matches = meant(question, matches, catalogue.vocabulary.phrases)
     if whole := whole_title(question, matches, catalogue):
         return [*whole, *(replace(match, named=False) for match in matches)]
-    if any(match.named for match in matches):
-        return matches
+    if named := [match for match in matches if match.named]:
+        return [*matches, *rival_title(question, named, catalogue)]
     return [*long_title(question, catalogue.collection()), *matches]
 
 

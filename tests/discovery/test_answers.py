@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from animerag.discovery.answers import answer, needs_likeness, resolved
+from animerag.discovery.recommendations import recommend
 from animerag.discovery.starters import starters
 from animerag.models.filters import Filters
 from animerag.models.shows import Show
-from animerag.query.plan import And, Order, Plan, Predicate
+from animerag.query.plan import And, Order, Plan, Predicate, both
 from tests.discovery.shows import SHOWS, collection, related
 
 ALL = collection()
@@ -187,6 +188,29 @@ def test_shows_for_adults_are_only_recommended_on_request():
 
 def test_recommendations_fit_the_available_time():
     assert set(answer(Plan(intent="recommend", minutes=120), ALL).ids) == {"film", "zero"}
+
+
+def test_too_little_time_for_a_whole_show_is_enough_for_an_episode():
+    fact = answer(Plan(intent="recommend", minutes=20, condition=Predicate("type", "=", "tv")), ALL)
+    assert fact.heading.startswith("Nothing is complete within 20 minutes (TV series). One episode of each")
+    assert set(fact.ids) == {"calm", "dark", "loose"}
+    assert not answer(Plan(intent="recommend", minutes=5), ALL).ids
+
+
+def test_without_a_show_that_suits_the_whole_wish_those_that_suit_most_come_first():
+    tags = [Predicate("tag", "=", tag) for tag in ("drama", "psychological", "iyashikei")]
+    fact = answer(Plan(intent="recommend", condition=And(tuple(tags))), ALL)
+    assert fact.heading.startswith("No show that you have not started suits all of this (drama, psychological and")
+    assert fact.ids[0] == "dark", "it has two of the tags"
+    assert "calm" in fact.ids
+    films = answer(Plan(intent="recommend", condition=both(*tags[:2], FILMS)), ALL)
+    assert set(films.ids) == {"film", "zero"}, "a wish for films is not given up"
+
+
+def test_words_without_a_field_are_what_a_recommendation_is_close_to():
+    wish = Plan(intent="recommend", text="pirates")
+    assert recommend(wish, collection(likeness={"film": 0.9, "calm": 0.1})).heading.endswith("closest to “pirates”:")
+    assert "closest" not in recommend(wish, collection()).heading
 
 
 STATUSES = (None, "completed", "dropped", "watching", "plan_to_watch")

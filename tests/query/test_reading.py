@@ -18,10 +18,12 @@ from animerag.query.rendering import phrase, render
 
 TODAY = date(2026, 11, 30)
 TAGS = ("comedy", "romance", "horror", "isekai", "mecha", "harem", "ecchi", "gore", "drama", "mystery", "sports")
+SEQUELS = Predicate("relation", "=", "sequel")
 WATCHED, DROPPED = Predicate("my_status", "=", "completed"), Predicate("my_status", "=", "dropped")
 BEGUN = Or((Predicate("my_status", "=", "watching"), Predicate("my_status", "=", "on_hold")))
 UNWATCHED = Or((Predicate("my_status", "=", "none"), Predicate("my_status", "=", "plan_to_watch")))
 LEAST_FIRST = Order(field="votes", descending=False)
+OLDEST_FIRST = Order(field="year", descending=False)
 WORDS = vocabulary((*TAGS, "kids", "manga", "light novel", "original work", "slice of life", "iyashikei", "shounen"))
 
 
@@ -43,6 +45,8 @@ def understood(question, *, show=None, year=2026):
         ("films that aren't sequels", "list", ["type=movie", "not relation=sequel"]),
         ("shows nobody has rated", "list", ["rating unknown"]),
         ("what came out the year I was born, 1994", "list", ["year=1994"]),
+        ("anime from before I was born in 1985", "list", ["year<=1984"]),
+        ("shows older than me, I was born in 1990", "list", ["year<=1989"]),
         ("something to watch with the kids", "recommend", ["suitable=children"]),
         ("what was that anime with the kid in a well", "lookup", []),
         ("how many films are in here?", "count", ["type=movie"]),
@@ -704,8 +708,27 @@ def test_every_word_ends_in_one_place(question):
         ("high ratings but few votes", None, "superlative", {"order": Order(field="underrated")}),
         ("I loved Dawn, what next", "Dawn", "similar", {}),
         ("I finished Dawn, what next", "Dawn", "next", {}),
+        ("a cross between Dawn and Comet", "Dawn", "similar", {}),
+        ("what is the first gundam", None, "superlative", {"order": OLDEST_FIRST, "text": "gundam"}),
         ("is there more Dawn", "Dawn", "next", {}),
         ("worst rated sequel", None, "superlative", {"condition": Predicate("relation", "=", "sequel"), "text": ""}),
+        ("hidden gems with few votes", None, "superlative", {"order": Order(field="underrated"), "text": ""}),
+        ("most popular genre in my collection", None, "stats", {"measure": "count", "group": "tag"}),
+        ("which source has the best ratings", None, "stats", {"measure": "average", "group": "source"}),
+        (
+            "are sequels rated higher than originals",
+            None,
+            "stats",
+            {"condition": Or((SEQUELS, Not(SEQUELS))), "group": "each"},
+        ),
+        (
+            "do sequels score better than first seasons",
+            None,
+            "stats",
+            {"condition": Or((SEQUELS, Not(SEQUELS))), "group": "each"},
+        ),
+        ("two people swapping bodies", None, "lookup", {"condition": EVERYTHING}),
+        ("rated by exactly 10 people", None, "list", {"condition": Predicate("votes", "=", 10)}),
         ("how many sequels do I own", None, "count", {"condition": Predicate("relation", "=", "sequel"), "text": ""}),
         ("films from the same year as Dawn", "Dawn", "list", {"text": "", "ignored": ()}),
         (

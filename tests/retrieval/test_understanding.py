@@ -281,6 +281,16 @@ def test_a_misspelt_word_is_corrected_and_the_answer_says_so():
     assert (reading.fact.ids, reading.fact.remarks) == (("side",), ("Read “comdy” as “comedy”.",))
 
 
+def test_how_many_of_a_kind_are_there_means_the_show_before_or_all_shows():
+    assert ask("how many movies are there").fact.value == ask("how many films do I have").fact.value
+    alone, _, after = ask("how many sequels are there"), *converse("what is Dawn about", "how many sequels are there")
+    assert (alone.fact.intent, after.plan.shows) == ("count", ("one",))
+
+
+def test_a_show_is_compared_by_the_beginning_of_its_title():
+    assert ask("is Farewell older than Black?").plan.shows == ("film", "dark")
+
+
 def test_a_comparison_with_a_missing_show_says_so():
     missing = ask("Is Farewell older than Zorro Princess?").missing
 

@@ -53,7 +53,11 @@ def search(
     if not parts or totals is None:
         return []
     terms = _terms(connection, [part[0] for part in parts if len(part) == 1], totals.shows)
-    values: dict[str, Any] = {"k": k, "ids": ids and list(ids), **dict(zip(tokenizer.COLUMNS, weights, strict=True))}
+    values: dict[str, Any] = {
+        "k": k,
+        "ids": None if ids is None else list(ids),
+        **dict(zip(tokenizer.COLUMNS, weights, strict=True)),
+    }
     values |= {"penalty": _PENALTY, "penalty_per_word": _PENALTY_PER_AVERAGE * totals.shows / totals.words}
     matched = [_SINGLE]
     for number, part in enumerate(part for part in parts if len(part) > 1):
