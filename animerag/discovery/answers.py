@@ -84,7 +84,7 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
     if plan.intent == "seasons":
         return seasons(plan, collection)
     if plan.intent == "next":
-        return next_after(plan, collection) or _nothing_follows(plan, collection, filters)
+        return _what_follows(plan, collection, filters)
     if plan.intent == "similar":
         return similar(plan, collection, filters)
     if plan.intent == "recommend":
@@ -210,6 +210,16 @@ def _nothing_follows(plan: Plan, collection: Collection, filters: Filters) -> Fa
         f"{collection.name(show)}の続編は記録されていません。似た作品：",
     )
     return replace(like, intent="next", heading=heading if like.ids else heading.split(". ")[0] + ".")
+
+
+def _what_follows(plan: Plan, collection: Collection, filters: Filters) -> FactAnswer:
+    """Answer what comes after or before a show, and whether it is a sequel, also of a show that is not here."""
+    neighbours = next_after(plan, collection)
+    fact = neighbours or _nothing_follows(plan, collection, filters)
+    if not plan.yes_no or plan.field != "before":
+        return fact
+    lead = collection.say("Yes. ", "はい。") if neighbours else collection.say("No. ", "いいえ。")
+    return replace(fact, value="yes" if neighbours else "no", heading=lead + fact.heading)
 
 
 def _help(plan: Plan, collection: Collection) -> FactAnswer:

@@ -78,6 +78,12 @@ def unsuitable_tags() -> frozenset[str]:
 
 
 @cache
+def source_tags() -> frozenset[str]:
+    """Return the tags that are no genres, because they say what a show is made from."""
+    return frozenset(tag for tags in lexicon()["sources"] for tag in tags.split("|"))
+
+
+@cache
 def carrying() -> frozenset[str]:
     """Return words without a meaning of their own."""
     return frozenset(lexicon()["carrying"]["words"].split())

@@ -45,7 +45,7 @@ _FRAMES = (
             rf"\b(?:mix(?:ture)?|cross(?:over)?|blend|combination|hybrid) (?:of|between)\s+(?P<a>[^?!,;]+?)\s+and\s+(?P<b>[^?!,;]+?){_END}",
             rf"^(?P<a>[^?!,;]+?)\s+(?:meets|crossed with)\s+(?P<b>[^?!,;]+?){_END}",
             rf"\b(?:if|since|because)?\s*i (?:really |just |also )?(?:lik|lov|enjoy)(?:e|ed)\s+{_TITLE}(?:\s+and\s+(?P<b>[^?!,;]+?))?(?= what\b| but\b|{_END})",
-            rf"\b(?:seasons?|parts?|sequels?|prequels?|soundtrack|music|openings?|endings?|rating|score|genres?|tags|episodes|studio|director|author|plot|synopsis|summary) (?:of|to|for|in)\s+{_TITLE}(?= do i\b| are there\b| have i\b| is\b|{_END})",
+            rf"\b(?:seasons?|parts?|sequels?|prequels?|soundtrack|music|openings?|endings?|rating|score|genres?|tags|episodes|eps|studio|director|author|plot|synopsis|summary) (?:of|to|for|in)\s+{_TITLE}(?= do i\b| are there\b| have i\b| is\b|{_END})",
             rf"\b(?:how many|which|what) (?:seasons|parts) (?:does|did|has|of|do)\s+{_TITLE}(?= have\b| got\b| are\b|{_END})",
             rf"\b(?:all|every|list|the)(?: of)?(?: the)?\s+(?P<a>[^?!,;]+?)\s+seasons{_END}",
             rf"\border (?:do|should|can|must) (?:i|we|you|one) (?:watch|see)\s+{_TITLE}(?= in\b|{_END})",

@@ -60,6 +60,9 @@ _SEASONS_OF = re.compile(
 _SEQUEL_OF = re.compile(
     r"\b(?:sequels?|prequels?) (?:to|of|for) (?!(?:the|this|it|that|those|these|my|any|shows?|all)\b)"
 )
+_IS_A_SEQUEL = re.compile(
+    rf"^(?:is|was) {SHOW}+(?: +§\d+)* +(?:just |really )?an? (?:sequel|continuation|follow-?up)\b"
+)
 _LACKING = re.compile(
     r"\b(?:missing|lacking|(?:i|we) (?:don.?t|do not) (?:have|own)|lack|without (?:their|its|the)|not (?:in|own))\b.{0,40}\b(?:sequels?|prequels?|parts)\b|\b(?:sequels?|prequels?)\b.{0,40}\b(?:missing|lack|don.?t (?:have|own)|do not (?:have|own)|am i without)\b|(?:§\d+|\b(?:seasons?|parts)\b).{0,20}\b(?:that )?(?:i|we) (?:don.?t|do not|am missing|are missing|lack)\b|\bseasons? (?:do|don.?t) (?:i|we) (?:not )?(?:have|own)\b|\bincomplete (?:franchises?|series)\b|\bwhat am i missing\b|足りない続編"
 )
@@ -232,7 +235,7 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
         if _LIKED_AND_NEXT.search(text):
             return "similar"
         if (has_cue("next", text) or (refers and _AFTER_IT.search(text))) and not slots.get("relative_shows"):
-            slots["field"] = "before" if _BEFORE.search(text) else None
+            slots["field"] = "before" if _BEFORE.search(text) or _IS_A_SEQUEL.match(text) else None
             return "next"
         if has_cue("similar", text) and not slots.get("relative_shows"):
             return "similar"

@@ -13,6 +13,7 @@ from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.models.shows import TYPE_LABELS
 from animerag.query.execution import ATTRIBUTES, are_films, labels_of, meeting, selected, value_of
+from animerag.query.lexicon import source_tags
 from animerag.query.plan import EVERYTHING, Or, Predicate, parts_of
 from animerag.query.rendering import phrase
 
@@ -42,6 +43,7 @@ _IN_ORDER = ("decade", "year", "season", "time of year", "month", "rating")  # g
 _SEASONS = {"winter": "1", "spring": "2", "summer": "3", "fall": "4"}
 _GROUP_FIELDS = {
     "tag": ("tags",),
+    "genre": ("tags",),
     "studio": ("studios",),
     "decade": ("year",),
     "season": ("season", "year"),
@@ -89,7 +91,7 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
         return _distinct(plan, groups, labels, japanese=japanese)
     if plan.measure == "absent":
         return _absent(plan, groups, labels, japanese=japanese)
-    if plan.group == "tag":
+    if plan.group in ("tag", "genre"):
         for part in parts_of(plan.condition):
             if isinstance(part, Predicate) and part.field == "tag":
                 groups.pop(str(part.value), None)  # all of these shows have it
@@ -288,8 +290,9 @@ def _group_fields(group: str) -> tuple[str, ...]:
 def _groups_of(show: Show, group: str, table: FieldIndex) -> Iterator[str]:
     if not group:
         yield ""
-    elif group == "tag":
-        yield from dict.fromkeys(tag.casefold() for tag in show.tags)
+    elif group in ("tag", "genre"):
+        tags = dict.fromkeys(tag.casefold() for tag in show.tags)
+        yield from (tag for tag in tags if group == "tag" or tag not in source_tags())
     elif group == "studio":
         yield from dict.fromkeys(show.studios)
     elif group == "decade":

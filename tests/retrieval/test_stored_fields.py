@@ -205,7 +205,19 @@ async def test_orders_measures_and_lists_are_the_same(filled):
         no_films = Not(Predicate("type", "=", "movie"))
         plans = [
             Plan(intent="stats", measure=name, group=group, condition=no_films)
-            for group in ("", "tag", "studio", "decade", "season", "franchise", "rating", "type", "year", "source")
+            for group in (
+                "",
+                "tag",
+                "genre",
+                "studio",
+                "decade",
+                "season",
+                "franchise",
+                "rating",
+                "type",
+                "year",
+                "source",
+            )
             for name in ("count", "average", "median", "sum", "share", "distinct")
         ]
         plans += [

@@ -287,6 +287,15 @@ def test_how_many_of_a_kind_are_there_means_the_show_before_or_all_shows():
     assert (alone.fact.intent, after.plan.shows) == ("count", ("one",))
 
 
+@pytest.mark.parametrize(
+    ("question", "value", "ids"), [("is Dawn Season 2 a sequel", "yes", {"one"}), ("is Farewell a sequel", "no", set())]
+)
+def test_whether_a_show_is_a_sequel(question, value, ids):
+    fact = ask(question).fact
+    assert (fact.value, set(fact.ids)) == (value, ids)
+    assert fact.heading.startswith(f"{value.capitalize()}. ")
+
+
 def test_a_show_is_compared_by_the_beginning_of_its_title():
     assert ask("is Farewell older than Black?").plan.shows == ("film", "dark")
 
