@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # it has no types
-from streamlit.proto.BackMsg_pb2 import BackMsg
-
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
@@ -51,9 +48,10 @@ class PageRequests:
 
 def asks_for_page(data: bytes) -> bool:
     """Return whether a browser's message makes a script run because of a click or a visit."""
-    message = BackMsg()
     try:
-        message.ParseFromString(data)
-    except DecodeError:  # Streamlit will report it
+        from streamlit.proto.BackMsg_pb2 import BackMsg
+
+        message = BackMsg.FromString(data)
+        return message.HasField("rerun_script") and not message.rerun_script.is_auto_rerun
+    except Exception:  # noqa: BLE001 - the format is not public; without it, pages are noted when their scripts start
         return False
-    return message.HasField("rerun_script") and not message.rerun_script.is_auto_rerun
