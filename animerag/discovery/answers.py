@@ -218,7 +218,9 @@ def _what_follows(plan: Plan, collection: Collection, filters: Filters) -> FactA
     fact = neighbours or _nothing_follows(plan, collection, filters)
     if not plan.yes_no or plan.field != "before":
         return fact
-    lead = collection.say("Yes. ", "はい。") if neighbours else collection.say("No. ", "いいえ。")
+    # Relations may be missing from a file, so that "no" is only what the catalogue knows.
+    unknown = collection.say("Not as far as the catalogue knows: ", "カタログでは確認できません。")
+    lead = collection.say("Yes. ", "はい。") if neighbours else unknown
     return replace(fact, value="yes" if neighbours else "no", heading=lead + fact.heading)
 
 

@@ -41,6 +41,7 @@ _NEWCOMER_EPISODES = 30
 EPISODE_MIN, FILM_MIN = 24, 100  # minutes if a file does not give them
 _LEAST_SCORES = 5  # scores of the owner that are needed to learn a taste
 _DIGITS = 4
+_PER_TAG = 10.0  # more than the rest of a score
 _ABOUT = 1.2  # "20 minutes" is time for an episode of 24
 
 
@@ -232,7 +233,9 @@ def _with_some(
     shows = list(collection.table.projected(selected(nearer, collection.table, filters).met, WEIGHED))
     scores = _scores((show for show in shows if suits(show, nearer, moods, collection)), nearer, moods, collection)
     tests = [matcher(tag, collection.table) for tag in tags]
-    return {show.id: scores[show.id] + 10 * sum(test(show) for test in tests) for show in shows if show.id in scores}
+    return {
+        show.id: scores[show.id] + _PER_TAG * sum(test(show) for test in tests) for show in shows if show.id in scores
+    }
 
 
 def _within_an_episode(

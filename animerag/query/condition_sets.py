@@ -45,40 +45,46 @@ class ConditionSets:
     shows: Mapping[str, Show]
     test: Callable[[Predicate], Verdict[Show]]
 
-    def decided(self, condition: Condition, among: AbstractSet[str]) -> tuple[AbstractSet[str], AbstractSet[str]]:
+    def decided(self, condition: Condition, candidates: AbstractSet[str]) -> tuple[AbstractSet[str], AbstractSet[str]]:
         """Return which of the ids meet a condition, and which ones unknown values leave undecided.
 
         The semantics are those of `plan.compiled`.
         """
         if isinstance(condition, Predicate):
-            return self._compared(self.test(condition), among)
+            return self._compared(self.test(condition), candidates)
         if isinstance(condition, Not):
-            met, undecided = self.decided(condition.part, among)
-            return among - met - undecided, undecided
+            met, undecided = self.decided(condition.part, candidates)
+            return candidates - met - undecided, undecided
         # What an index answers comes first and leaves fewer shows to test.
         parts = sorted(condition.parts, key=self._tests_each_show)
-        return self._all(parts, among) if isinstance(condition, And) else self._any(parts, among)
+        return self._all(parts, candidates) if isinstance(condition, And) else self._any(parts, candidates)
 
-    def _all(self, parts: Sequence[Condition], among: AbstractSet[str]) -> tuple[AbstractSet[str], AbstractSet[str]]:
-        open_ids: AbstractSet[str] = NOTHING
+    def _all(
+        self, parts: Sequence[Condition], candidates: AbstractSet[str]
+    ) -> tuple[AbstractSet[str], AbstractSet[str]]:
+        undecided_ids: AbstractSet[str] = NOTHING
         for part in parts:
-            met, undecided = self.decided(part, among)
-            among = met | undecided if undecided else met
-            open_ids = (open_ids | undecided) & among
-        return among - open_ids, open_ids
+            met, undecided = self.decided(part, candidates)
+            candidates = met | undecided if undecided else met
+            undecided_ids = (undecided_ids | undecided) & candidates
+        return candidates - undecided_ids, undecided_ids
 
-    def _any(self, parts: Sequence[Condition], among: AbstractSet[str]) -> tuple[AbstractSet[str], AbstractSet[str]]:
-        all_met, open_ids = NOTHING, NOTHING
+    def _any(
+        self, parts: Sequence[Condition], candidates: AbstractSet[str]
+    ) -> tuple[AbstractSet[str], AbstractSet[str]]:
+        met_ids, undecided_ids = NOTHING, NOTHING
         for part in parts:
-            met, undecided = self.decided(part, among)
-            all_met, open_ids, among = all_met | met, open_ids | undecided, among - met
-        return all_met, open_ids - all_met
+            met, undecided = self.decided(part, candidates)
+            met_ids, undecided_ids, candidates = met_ids | met, undecided_ids | undecided, candidates - met
+        return met_ids, undecided_ids - met_ids
 
-    def _compared(self, verdict: Verdict[Show], among: AbstractSet[str]) -> tuple[AbstractSet[str], AbstractSet[str]]:
+    def _compared(
+        self, verdict: Verdict[Show], candidates: AbstractSet[str]
+    ) -> tuple[AbstractSet[str], AbstractSet[str]]:
         if isinstance(verdict, HasTag):
-            return among & verdict.ids, NOTHING
+            return candidates & verdict.ids, NOTHING
         met, undecided = set(), set()
-        for show_id in among:
+        for show_id in candidates:
             holds = verdict(self.shows[show_id])
             if holds:
                 met.add(show_id)

@@ -115,8 +115,8 @@ class FieldsInMemory(FieldIndex):
 
     def select(self, condition: CompiledCondition, filters: Filters) -> SelectedShows:
         """Return the shows that meet a condition and `filters`."""
-        among = frozenset(show.id for show in self._rarest_of(filters)) if filters else self._all
-        met, undecided = ConditionSets(self._shows, condition.test).decided(condition.condition, among)
+        candidates = frozenset(show.id for show in self._rarest_of(filters)) if filters else self._all
+        met, undecided = ConditionSets(self._shows, condition.test).decided(condition.condition, candidates)
         return SelectedShows(met=self._best_first(met), undecided=self._best_first(undecided))
 
     def _best_first(self, ids: AbstractSet[str]) -> list[str]:

@@ -37,8 +37,8 @@ _UNITS: dict[FieldName, str] = {
     "duration": r"(?:minutes?|mins?)\b",
     "seasons": r"(?:seasons?|staffeln?)\b",
 }
-_VOTERS = 20  # "two people swap bodies" is a plot
-_SOME = ("people", "users", "viewers")
+_BY = re.compile(r"\bby\s+$")
+_VOTED = re.compile(r"\s+(?:(?:have|who|that)\s+)*(?:rated|voted|scored)\b")
 _UNIT = r"(?:\s*-?\s*(?:" + "|".join(f"(?P<{name}>{unit})" for name, unit in _UNITS.items()) + r"))"
 _LEADS: dict[FieldName, str] = {
     "episodes": r"(?:number of )?(?:episodes?|eps)|episode counts?",
@@ -75,9 +75,7 @@ def _quantity(match: re.Match[str], _today: date) -> Condition | None:
         name = "rating"  # a decimal such as "over 8.5" can only be a rating
     if name is None and after and operator != "=" and number < 10:
         name = "rating" if after == "+" else None
-    by = match.string[: match.start()].rstrip().endswith(" by")  # "rated by 10 people"
-    some = name == "votes" and match["votes"] in _SOME and not (comparison or after or by) and number < _VOTERS
-    if name is None or some:
+    if name is None or (name == "votes" and not comparison and not after and not _are_voters(match)):
         return None
     if name == "rating" and match["rated"] and match["rated"].startswith("my "):
         name = "my_score"
@@ -87,6 +85,12 @@ def _quantity(match: re.Match[str], _today: date) -> Condition | None:
     if comparison in ("around", "about", "roughly") and name == "episodes":
         return And((Predicate(name, ">=", round(number * 0.75)), Predicate(name, "<=", round(number * 1.25))))
     return Predicate(name, operator, number)
+
+
+def _are_voters(match: re.Match[str]) -> bool:
+    """Return whether a number of people is one of votes: "rated by 100 people", but not "100 people in a death game"."""
+    votes = match["votes"] not in ("people", "users", "viewers")
+    return votes or bool(_BY.search(match.string, 0, match.start()) or _VOTED.match(match.string, match.end()))
 
 
 def _hours(match: re.Match[str], _today: date) -> Condition:

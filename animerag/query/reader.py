@@ -227,12 +227,11 @@ def _with_its_opposite(condition: Condition) -> Condition:
 
 
 def _with_originals(condition: Condition, text: str) -> Condition:
-    """Return "sequels or originals", which are the shows that continue no other, as these two groups."""
+    """Return a comparison of sequels with originals, which are the shows that continue no other, as these groups."""
     sequels = Predicate("relation", "=", "sequel")
-    if sequels not in getattr(condition, "parts", (condition,)) or not _ORIGINALS.search(text):
-        return condition
-    rest = [part for part in getattr(condition, "parts", ()) if part not in (sequels, _ORIGINAL_WORK)]
-    return condition if rest else either(sequels, Not(sequels))
+    kinds = set(condition.parts if isinstance(condition, And | Or) else (condition,))
+    compared = _RATED_AGAINST.search(text) and _ORIGINALS.search(text)
+    return either(sequels, Not(sequels)) if compared and kinds - {_ORIGINAL_WORK} == {sequels} else condition
 
 
 def _asks_for_some(text: str) -> bool:

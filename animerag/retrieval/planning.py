@@ -121,8 +121,9 @@ def _plan(
         names = []
     reading = read(text, names, catalogue.vocabulary, datetime.now(UTC).date())
     plan = _of_that_season(plan_of(reading, examples.of(reading)), text, names)
-    if context.plan is None and plan.reference == "it" and not plan.shows and _COUNTS.match(text):
-        plan = replace(plan, intent="count", reference="", field=None)  # of all shows: there is none to refer to
+    no_show = context.plan is None and plan.reference == "it" and not plan.shows
+    if no_show and parts_of(plan.condition) and _COUNTS.match(text):  # "how many sequels are there"; not "seasons"
+        plan = replace(plan, intent="count", reference="", field=None)
     leaned = context.plan is not None and (plan.reference != "" or plan.continues)
 
     def alike(show_id: str) -> Sequence[str]:

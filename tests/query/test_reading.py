@@ -737,6 +737,8 @@ def test_every_word_ends_in_one_place(question):
             {"condition": Or((SEQUELS, Not(SEQUELS))), "group": "each"},
         ),
         ("two people swapping bodies", None, "lookup", {"condition": EVERYTHING}),
+        ("100 people trapped in a death game", None, "lookup", {"condition": EVERYTHING}),
+        ("list sequels rated higher than the first season", None, "list", {"condition": SEQUELS}),
         ("rated by exactly 10 people", None, "list", {"condition": Predicate("votes", "=", 10)}),
         ("how many sequels do I own", None, "count", {"condition": Predicate("relation", "=", "sequel"), "text": ""}),
         ("films from the same year as Dawn", "Dawn", "list", {"text": "", "ignored": ()}),

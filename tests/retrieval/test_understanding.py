@@ -285,15 +285,20 @@ def test_how_many_of_a_kind_are_there_means_the_show_before_or_all_shows():
     assert ask("how many movies are there").fact.value == ask("how many films do I have").fact.value
     alone, _, after = ask("how many sequels are there"), *converse("what is Dawn about", "how many sequels are there")
     assert (alone.fact.intent, after.plan.shows) == ("count", ("one",))
+    assert all(ask(f"how many {parts} are there").fact is None for parts in ("seasons", "episodes"))
 
 
 @pytest.mark.parametrize(
-    ("question", "value", "ids"), [("is Dawn Season 2 a sequel", "yes", {"one"}), ("is Farewell a sequel", "no", set())]
+    ("question", "value", "ids", "lead"),
+    [
+        ("is Dawn Season 2 a sequel", "yes", {"one"}, "Yes. "),
+        ("is Farewell a sequel", "no", set(), "Not as far as the"),
+    ],
 )
-def test_whether_a_show_is_a_sequel(question, value, ids):
+def test_whether_a_show_is_a_sequel(question, value, ids, lead):
     fact = ask(question).fact
     assert (fact.value, set(fact.ids)) == (value, ids)
-    assert fact.heading.startswith(f"{value.capitalize()}. ")
+    assert fact.heading.startswith(lead)
 
 
 def test_a_show_is_compared_by_the_beginning_of_its_title():
