@@ -24,7 +24,7 @@ from animerag.models.stored_answers import StoredAnswer
 from animerag.rate_limits.budget import Budget, drawing_on
 from animerag.rate_limits.usage import metering
 from animerag.storage.batch_runs import FAILED, RowAnswer, RunOptions, job_key
-from animerag.telemetry.load_shedding import LoadShedder, PageActivity
+from animerag.telemetry.load_shedding import LoadShedder, PageActivity, between_steps, yielding_to
 from animerag.telemetry.tracing import lane
 
 if TYPE_CHECKING:
@@ -384,14 +384,15 @@ class Batch:
         row = group.row
         if row.problem is not None:
             return Answer(question=row.question, status=AnswerStatus.ERROR, error=row.problem)
-        await self._visits.give_way()
-        return await self._answering.ask(
-            row.question,
-            k=row.k or options.k,
-            history=await threads.history(group.numbers[0]),
-            priority=Priority.BATCH,
-            retrieval_only=options.retrieval_only,
-            vector=locate,
-            filters=row.filters,
-            use_cache=options.use_cache,
-        )
+        with yielding_to(self._visits):
+            await between_steps()
+            return await self._answering.ask(
+                row.question,
+                k=row.k or options.k,
+                history=await threads.history(group.numbers[0]),
+                priority=Priority.BATCH,
+                retrieval_only=options.retrieval_only,
+                vector=locate,
+                filters=row.filters,
+                use_cache=options.use_cache,
+            )

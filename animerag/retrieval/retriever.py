@@ -36,6 +36,7 @@ from animerag.retrieval.snapshots import Snapshots
 from animerag.retrieval.understanding import QuestionReading, best_matches, finished, understand
 from animerag.retrieval.word_coverage import coverage, weighed_words
 from animerag.storage import provenance
+from animerag.telemetry.load_shedding import between_steps
 from animerag.telemetry.tracing import span
 from animerag.text.cleaning import is_japanese
 from animerag.text.tokens import pairs, terms
@@ -171,8 +172,7 @@ class Retriever:
 
         Raises InvalidInputError, LibraryError.
         """
-        question = checked_question(question)
-        started_s = time.perf_counter()
+        question, started_s = checked_question(question), time.perf_counter()
         notes: list[str] = []
         read = await self._read(question, filters, frozenset(ignore), history, notes, priority=Priority.LIVE)
         if not read.one_show or notes:
@@ -192,8 +192,7 @@ class Retriever:
 
     async def match_titles(self, question: str) -> list[AliasMatch]:
         """Return the shows whose titles are in the question. Raises LibraryError."""
-        catalogue = await self._catalogue.current()
-        return await catalogue.run(partial(catalogue.aliases.match, question))
+        return await self._catalogue.run(lambda catalogue: catalogue.aliases.match(question))
 
     async def embed(self, questions: Sequence[str], *, priority: Priority) -> Embedding:
         """Embed questions together, for `search`. Raises ProviderError."""
@@ -307,8 +306,7 @@ class Retriever:
         await asyncio.wait({reading}, timeout=_A_MOMENT_S if self.embeds_over_a_network else None)
         if reading.done() and not reading.exception() and reading.result().complete:
             return Neighbourhood()
-        started_s = time.perf_counter()
-        usage = Usage()
+        started_s, usage = time.perf_counter(), Usage()
         spec = await self._indexer.spec()
         vector: Vectors | VectorHits | None = None
         if not (reading.done() and not reading.exception() and reading.result().own_vector):
@@ -377,8 +375,10 @@ class Retriever:
         if read.lead:
             return candidates
         shows = await self._shows.read(candidates.ids, catalogue.revision)
+        await between_steps()
         covered = await asyncio.to_thread(coverage, question, list(shows.values()), catalogue.statistics, known)
         candidates = replace(candidates, coverage={show_id: rounded(share) for show_id, share in covered.items()})
+        await between_steps()
         if near.vector is not None and not self.embeds_over_a_network:
             best = [shows[one] for one in candidates.ranked()[:_DETAILED] if one in shows]
             words, tags = weighed_words(question, catalogue.statistics), candidates.compares_tags

@@ -85,6 +85,20 @@ async def test_a_stopped_batch_still_has_a_row_for_every_question(stocked):
     assert states[-1] == AnswerStatus.CANCELLED
 
 
+async def test_a_question_of_a_sheet_gives_way_to_pages_between_its_steps_and_a_live_one_never(stocked, monkeypatch):
+    turns = []
+
+    async def turn():
+        turns.append(asyncio.current_task().get_name())
+
+    monkeypatch.setattr(stocked.visits, "take_turn", turn)
+    assert (await stocked.answering.ask("a band in Tokyo")).status == "ok"
+    assert turns == []
+    report = await stocked.batch.run([QuestionRow(question="a band in Tokyo")], Control())
+    assert report.answers[0].status == "ok"
+    assert {"alias", "search"} <= set(turns), "while it is understood, and while its shows are ranked"
+
+
 # ── The journal ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

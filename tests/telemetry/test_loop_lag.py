@@ -6,7 +6,7 @@ import time
 import pytest
 
 from animerag.telemetry import load_shedding
-from animerag.telemetry.load_shedding import FREE, LoadShedder, PageActivity
+from animerag.telemetry.load_shedding import FREE, LoadShedder, PageActivity, between_steps, yielding_to
 from animerag.telemetry.loop_lag import PERIOD_S, LoopLag
 
 
@@ -112,6 +112,32 @@ async def test_an_import_gives_way_to_a_page_until_it_is_drawn(monkeypatch):
     assert await gave_way() == 0.3, "the script has ended after 0.1 s, and a browser needs another 0.2"
     visits.computed()
     assert not visits.drawing, "the end of an earlier script opens no page"
+
+
+async def test_steps_that_waited_together_go_on_one_after_another_and_give_way_again(monkeypatch):
+    now, steps = [0.0], []
+    real_sleep = asyncio.sleep
+
+    async def slept(seconds):
+        now[0] += seconds
+        await real_sleep(0)
+
+    async def step(name, *, clicks):
+        with yielding_to(visits):
+            await between_steps()
+        steps.append((name, round(now[0], 2)))
+        now[0] += 0.06
+        if clicks:
+            visits.opened()
+
+    monkeypatch.setattr(load_shedding.asyncio, "sleep", slept)
+    visits = PageActivity(clock=lambda: now[0])
+    visits.opened()
+    await asyncio.gather(*(step(name, clicks=True) for name in "abcd"))
+    assert steps == [("a", 0.5), ("b", 0.56), ("c", 1.12), ("d", 1.18)], "clicks slow them down, and stop nothing"
+    steps.clear()
+    await between_steps()
+    assert now[0] == pytest.approx(1.24), "what is no bulk work waits for nobody"
 
 
 def test_a_thread_pauses_between_two_items_while_a_page_is_drawn_but_not_all_the_time():
