@@ -145,7 +145,9 @@ async def run(options):
             if not (directory / "data").exists():
                 generate(directory / "shows.jsonl", options.shows, 60)
                 await ingest(directory / "shows.jsonl", directory / "data", simulator.url, options.shows)
-            with app(directory / "data", OPENAI_BASE_URL=simulator.url, **MODEL) as address:
+            # A second sheet would find the answers of the first one.
+            used = shutil.copytree(directory / "data", Path(name) / "used")
+            with app(used, OPENAI_BASE_URL=simulator.url, **MODEL) as address:
                 measured = await asyncio.to_thread(
                     measurements, address, options.work, file, options.times, options.gap
                 )
