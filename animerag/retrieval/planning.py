@@ -48,6 +48,7 @@ _IT = re.compile(
     r"\b(?:(?P<own>its)|it|(?:this|that) (?:one|show|series|anime|movie|film))\b(?!['’])", re.IGNORECASE
 )  # what stands for the one show of a follow-up
 _COUNTS = re.compile(r"(?:and )?how many\b", re.IGNORECASE)
+_ARE_THERE = re.compile(r"\bare there\W*$")
 _ANOTHER = re.compile(r"\W*(?:(?:give|show) me )?another(?: one)?(?:,? please)?\W*", re.IGNORECASE)
 _TITLE_WORDS = 3
 _RARE = 5  # shows with a tag; as a word, it may describe more
@@ -121,9 +122,8 @@ def _plan(
         names = []
     reading = read(text, names, catalogue.vocabulary, datetime.now(UTC).date())
     plan = _of_that_season(plan_of(reading, examples.of(reading)), text, names)
-    no_show = context.plan is None and plan.reference == "it" and not plan.shows
-    if no_show and parts_of(plan.condition) and _COUNTS.match(text):  # "how many sequels are there"; not "seasons"
-        plan = replace(plan, intent="count", reference="", field=None)
+    if context.plan is None and plan.reference == "it" and not plan.shows and _COUNTS.match(text):
+        plan = _of_all_shows(plan, text)
     leaned = context.plan is not None and (plan.reference != "" or plan.continues)
 
     def alike(show_id: str) -> Sequence[str]:
@@ -139,6 +139,15 @@ def _plan(
         shows = [show for one in context.ids if (show := catalogue.table.show(one))]
         plan = differing(plan, wishes, shows, context.plan)
     return _picked(plan, catalogue.table) if plan.within is not None else _with_show(plan, catalogue), leaned
+
+
+def _of_all_shows(plan: Plan, text: str) -> Plan:
+    """Read a number that could be of the show before, which there is not, as one of all shows."""
+    if parts_of(plan.condition):  # "how many sequels are there"; not "how many seasons are there"
+        return replace(plan, intent="count", reference="", field=None)
+    if plan.field == "episodes" and _ARE_THERE.search(text):
+        return replace(plan, intent="stats", reference="", measure="sum")
+    return plan
 
 
 def _with_rival_part(text: str, names: list[Named], catalogue: CatalogueSnapshot) -> list[Named]:

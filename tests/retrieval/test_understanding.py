@@ -285,7 +285,18 @@ def test_how_many_of_a_kind_are_there_means_the_show_before_or_all_shows():
     assert ask("how many movies are there").fact.value == ask("how many films do I have").fact.value
     alone, _, after = ask("how many sequels are there"), *converse("what is Dawn about", "how many sequels are there")
     assert (alone.fact.intent, after.plan.shows) == ("count", ("one",))
-    assert all(ask(f"how many {parts} are there").fact is None for parts in ("seasons", "episodes"))
+    assert (ask("how many seasons are there").fact, ask("how many episodes are there").plan.measure) == (None, "sum")
+    assert converse("what is Dawn about", "how many episodes are there")[-1].plan.shows == ("one",)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["when did it air", "what is it about", "how many seasons are there", "what comes after it", "what's its rating"],
+)
+def test_a_question_about_it_asks_back_unless_a_show_was_named(question):
+    assert ask(question).missing.startswith("Which show do you mean?")
+    assert converse("what is Dawn about", question)[-1].missing == ""
+    assert ask("the one where it rains at dawn").missing == ""
 
 
 @pytest.mark.parametrize(
