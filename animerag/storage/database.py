@@ -10,17 +10,18 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import delete, select
 
-from animerag.concurrency import outwait
+from animerag.concurrency import Slots, outwait
 from animerag.errors import LibraryAwayError, LibraryError
 from animerag.storage import library_metadata
 from animerag.storage.engines import engine_for
 from animerag.storage.schema import facts
+from animerag.telemetry.load_shedding import between_steps, gives_way
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 _MOMENT_S = 0.2  # how long another process's change may go unnoticed
 _READERS = 4  # parallel reads; one takes a millisecond, and Python runs one thread at a time
+_BULK_READS = 2  # of them for sheets, whose word searches take 30 ms and more; pages do not wait for those
 
 
 class Database:
@@ -49,6 +51,7 @@ class Database:
         self._backend = backend
         self._engine, self._reader = backend.engine, backend.reader
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="animerag-library")
+        self._bulk_reads = Slots(lambda: _BULK_READS)
         self._revision: int | None = None
         self._bumped = self._closed = False
         self._checked_s = 0.0
@@ -124,7 +127,9 @@ class Database:
         if self._closed:
             raise LibraryError("The library is closed: open it again.")
         in_thread = partial(asyncio.get_running_loop().run_in_executor, self._readers, self.read_here, work)
-        return await outwait(in_thread, away=lambda error: isinstance(error, LibraryAwayError))
+        async with self._bulk_reads.held() if gives_way() else nullcontext():
+            await between_steps()
+            return await outwait(in_thread, away=lambda error: isinstance(error, LibraryAwayError))
 
     def read_here(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the calling thread, which must not be the loop's, and return its result. Raises LibraryError.

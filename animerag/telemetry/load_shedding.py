@@ -114,6 +114,11 @@ def yielding_to(visits: PageActivity) -> Iterator[None]:
         _yields_to.reset(before)
 
 
+def gives_way() -> bool:
+    """Return whether the caller is bulk work that pauses for pages."""
+    return _yields_to.get() is not None
+
+
 async def between_steps() -> None:
     """Wait while a page is being drawn if the caller is bulk work.
 

@@ -2,16 +2,19 @@
 
 import asyncio
 import sqlite3
+import threading
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from animerag.errors import LibraryError
 from animerag.models.imports import ImportKind
 from animerag.models.shows import RelatedShow, Show
 from animerag.storage.library import Library, show_rows
+from animerag.storage.schema import shows
+from animerag.telemetry.load_shedding import PageActivity, yielding_to
 from animerag.text.documents import Document
 
 pytestmark = pytest.mark.both_databases
@@ -214,3 +217,21 @@ async def test_an_abandoned_read_does_not_affect_later_ones(tmp_path):
     await library.close()
     with pytest.raises(LibraryError, match="closed"):
         await library.counts()
+
+
+async def test_a_page_reads_while_many_searches_of_a_sheet_wait(library):
+    begun, finish = threading.Event(), threading.Event()
+
+    def search(_):
+        begun.set()
+        return finish.wait(30)
+
+    with yielding_to(PageActivity()):
+        searches = [asyncio.create_task(library.read(search)) for _ in range(20)]
+    try:
+        assert await asyncio.to_thread(begun.wait, 10)
+        async with asyncio.timeout(10):
+            assert await library.read(lambda connection: connection.execute(select(shows.c.id)).all()) == []
+    finally:
+        finish.set()
+    assert await asyncio.gather(*searches) == [True] * 20
