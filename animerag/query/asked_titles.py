@@ -62,6 +62,7 @@ _ASKED_OF = tuple(
         r"^(?:when|what (?:year|season)|which (?:year|season)) (?:did|does|was|is|will) (?P<name>.+?) (?:air|start|come out|end|begin|released?|premiere|run|finish)(?: in)?$",
         r"^how (?:long|old|good|popular) (?:is|was) (?P<name>.+)$",
         r"^how many (?:episodes|eps|seasons|movies|films|ovas) (?:does|do|did|has|are in|in|of) (?P<name>.+?)(?: have| has| got)?$",
+        r"^how many (?:people|viewers|users) (?:have )?(?:rated|scored|watched|seen|voted for) (?P<name>.+?)$",
         r"^(?P<name>.+?) (?:episodes|eps|rating|score|genres?|watch order|movies?|films?|ovas?)$",
         r"^(?:the )?(?:rating|score|genres?|tags|episodes|year|sequel|prequel|seasons?) (?:of|for|to) (?P<name>.+)$",
         _LIKE.pattern,

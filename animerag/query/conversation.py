@@ -94,10 +94,11 @@ def resolve(plan: Plan, context: Context, *, words: int, alike: Callable[[str], 
     if plan.field == "why":
         # An answer gives the reason for each show, so it is repeated.
         return replace(plan, intent="help", field=None, reference="") if last is None else last
-    if last is None or not leans or words > _MOST_WORDS:
+    about_a_show = plan.reference == "it" or _lacks_its_show(plan, words)
+    if not leans or words > _MOST_WORDS or (plan.intent == "lookup" and len(plan.text.split()) > _LEFT_WORDS):
         return replace(plan, reference="", continues=False)
-    if plan.intent == "lookup" and len(plan.text.split()) > _LEFT_WORDS:
-        return replace(plan, reference="", continues=False)
+    if last is None:
+        return replace(plan, reference="", continues=False, lost=about_a_show)
     plan, reference, continues = replace(plan, reference="", continues=False), plan.reference, plan.continues
     if isinstance(reference, int):
         return _nth(plan, reference, context)

@@ -152,10 +152,10 @@ class Plan:
     `offset` skips ranks ("second best"). `number` is a season's number, LAST for the last one, and `part` the number of
     a part of that season. `moods` are names of the lexicon; `relative` says how a similar show should differ
     ("shorter", "darker"). `reference` points to the conversation: the shows of the last answer ("those"), the one it
-    was about ("it"), or the number of one of them. `text` is left for semantic search. `ignored` are words that look
-    like a condition and are not applied, `missing` are requested topics that are not recorded. `respelt` are misspelt
-    words, each with its correction. `decided_by` is whether a rule or the nearest examples chose the intent, and
-    `overruled` is the choice of the other.
+    was about ("it"), or the number of one of them; it is `lost` if nothing comes before "it". `text` is left for
+    semantic search. `ignored` are words that look like a condition and are not applied, `missing` are requested topics
+    that are not recorded. `respelt` are misspelt words, each with its correction. `decided_by` is whether a rule or the
+    nearest examples chose the intent, and `overruled` is the choice of the other.
     """
 
     intent: Intent = "lookup"
@@ -175,6 +175,7 @@ class Plan:
     relative: tuple[str, ...] = ()
     reference: Literal["those", "it", "other", ""] | int = ""
     continues: bool = False
+    lost: bool = False
     within: tuple[str, ...] | None = None
     excluded: tuple[str, ...] = ()
     franchise: bool = False

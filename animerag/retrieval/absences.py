@@ -55,10 +55,7 @@ _NO_TITLE = re.compile(
 _COMPARED = ("year", "episodes", "rating")  # fields of the show that the catalogue has
 _SETS = ("list", "superlative", "recommend", "similar", "my_list")  # answers that are no match if they are empty
 _BEST = 3  # shows at the top of a ranking
-_OF_LISTS = ("missing", "my_started", "my_following", "my_franchises")  # fields of many shows
-_ABOUT_IT = re.compile(
-    r"\b(?:it|its|this one|that one|(?:this|that) (?:show|series|anime|movie|film))\b", re.IGNORECASE
-)
+_VERBS = ("", "air", "start", "end")  # what is left of "when did it air"
 OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")  # intents that need a show
 
 
@@ -101,10 +98,10 @@ def absence_of(
     own = own or any(one.field.startswith("my_") for one in comparisons(both(plan.condition, plan.preferred)))
     if own and not table.has_statuses:
         return _NO_LIST[japanese], ("watch status",), False
-    if _lacks_show(question, plan):
+    if _lacks_show(plan):
         return _WHICH_SHOW[japanese], (), False
     wants_a_show = plan.intent in OF_FRANCHISES or plan.field == "owned"
-    of_list = plan.field in _OF_LISTS
+    of_list = plan.field in ("missing", "my_started", "my_following", "my_franchises")
     if wants_a_show and not plan.shows and plan.text and not of_list:
         return no_title(as_written(plan.text, question), japanese=japanese), (), False
     if title := _unknown_title(question, plan, matches):
@@ -122,14 +119,11 @@ def absence_of(
     return "", (), False
 
 
-def _lacks_show(question: str, plan: Plan) -> bool:
+def _lacks_show(plan: Plan) -> bool:
     """Return whether a question is about "it" alone, and nothing before says which show that is."""
-    if plan.shows or plan.within is not None or parts_of(both(plan.condition, plan.preferred)):
-        return False
-    if plan.intent == "lookup":
-        return not plan.text and bool(_ABOUT_IT.search(question))
-    of_list = plan.field in _OF_LISTS
-    return plan.intent in ("field", *OF_FRANCHISES) and not of_list and plan.text in ("", "air", "start", "end")
+    described = plan.shows or plan.within is not None or parts_of(both(plan.condition, plan.preferred))
+    of_a_show = plan.intent in ("lookup", "field", *OF_FRANCHISES)
+    return plan.lost and of_a_show and not described and plan.text in _VERBS
 
 
 def _unknown_title(question: str, plan: Plan, matches: Sequence[AliasMatch]) -> str:

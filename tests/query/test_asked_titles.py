@@ -24,6 +24,8 @@ from animerag.query.asked_titles import asked_title
         ("which is more popular, Death Note or Monster", "Death Note"),
         ("compare Hellsing, Trigun and Monster", "Hellsing"),
         ("how many episodes does naruto have?", "naruto"),
+        ("how many people have watched death note", "death note"),
+        ("how many viewers rated bleach", "bleach"),
         ("anime like your name", "your name"),  # its words say nothing elsewhere
     ],
 )
